@@ -1,0 +1,170 @@
+//! The control plane: topics with their configs, and a group's committed offsets. All of it through krafka, because
+//! rskafka can create topics only without configs and knows no groups.
+
+use std::{collections::HashMap, future::Future};
+
+use krafka::{
+    admin::{
+        AdminClient, AlterConsumerGroupOffsetsOptions, ConfigResource, CreatePartitionsOptions, CreateTopicsOptions,
+        DescribeConfigsOptions, DescribeTopicsOptions, ListConsumerGroupOffsetsOptions, NewTopic, TopicPartition,
+    },
+    error::{ErrorCode, KrafkaError},
+};
+use tokio::time::timeout;
+
+use super::{Cluster, REQUEST_TIMEOUT, fault::Fault};
+
+/// A topic to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicRequest {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: i32,
+    /// Copies of each partition; -1 leaves it to the brokers' default.
+    pub replication_factor: i16,
+    /// Configs that differ from the brokers' defaults.
+    pub configs: Vec<(&'static str, String)>,
+}
+
+/// A topic as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicState {
+    /// How many partitions.
+    pub partitions: i32,
+    /// Its effective configs; empty where this client may not read them.
+    pub configs: HashMap<String, String>,
+}
+
+/// Asks a cluster for what is not records.
+pub struct Admin {
+    cluster: Cluster,
+    client: AdminClient,
+}
+
+impl Admin {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Fault::Unreachable`], with advice.
+    pub async fn connect(cluster: &Cluster) -> Result<Self, Fault> {
+        let client = cluster.control().await?.admin().default_api_timeout(REQUEST_TIMEOUT).metrics_push(false);
+        Ok(Self { cluster: cluster.clone(), client })
+    }
+
+    /// Looks at a topic; `None` where it does not exist.
+    ///
+    /// # Errors
+    /// [`Fault`] when the cluster could not say.
+    pub async fn topic(&self, name: &str) -> Result<Option<TopicState>, Fault> {
+        let doing = format!("looking at topic {name}");
+        let described = self.within(&doing, self.client.describe_topics([name], DescribeTopicsOptions::default())).await?;
+        let partitions = match described.into_iter().next() {
+            Some((_, Ok(topic))) => i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
+            Some((_, Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }))) | None => {
+                return Ok(None);
+            }
+            Some((_, Err(error))) => return Err(self.fault(&doing, &error)),
+        };
+        let resource = ConfigResource::topic(name);
+        let asked = self.client.describe_configs([resource], DescribeConfigsOptions::default());
+        let configs = match self.within(&doing, asked).await?.into_iter().next() {
+            Some((_, Ok(entries))) => {
+                entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+            }
+            // Reading configs needs an ACL of its own, which a least-privileged user lacks: do without.
+            Some((_, Err(KrafkaError::Broker { code: ErrorCode::TopicAuthorizationFailed, .. }))) | None => {
+                HashMap::new()
+            }
+            Some((_, Err(error))) => return Err(self.fault(&doing, &error)),
+        };
+        Ok(Some(TopicState { partitions, configs }))
+    }
+
+    /// Creates a topic. One that somebody else created meanwhile is left as it is.
+    ///
+    /// # Errors
+    /// [`Fault`] when the cluster refused or could not be asked.
+    pub async fn create_topic(&self, request: &TopicRequest) -> Result<(), Fault> {
+        let doing = format!("creating topic {}", request.name);
+        let mut topic = NewTopic::new(&request.name, request.partitions, request.replication_factor)
+            .map_err(|error| self.fault(&doing, &error))?;
+        for (name, value) in &request.configs {
+            topic = topic.with_config(*name, value);
+        }
+        let created = self.within(&doing, self.client.create_topics([topic], CreateTopicsOptions::default())).await?;
+        match created.into_iter().next() {
+            Some((_, Err(KrafkaError::Broker { code: ErrorCode::TopicAlreadyExists, .. }) | Ok(_))) => Ok(()),
+            Some((_, Err(error))) => Err(self.fault(&doing, &error)),
+            None => Err(Fault::Passing { doing, cause: "the answer does not mention the topic".to_owned() }),
+        }
+    }
+
+    /// Makes a topic have `partitions` partitions; they can only become more.
+    ///
+    /// # Errors
+    /// [`Fault`] when the cluster refused or could not be asked.
+    pub async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), Fault> {
+        let doing = format!("giving topic {name} {partitions} partitions");
+        let options = CreatePartitionsOptions::default();
+        let grown = self.within(&doing, self.client.create_partitions([(name, partitions)], options)).await?;
+        match grown.into_iter().next() {
+            Some((_, Ok(()))) => Ok(()),
+            Some((_, Err(error))) => Err(self.fault(&doing, &error)),
+            None => Err(Fault::Passing { doing, cause: "the answer does not mention the topic".to_owned() }),
+        }
+    }
+
+    /// The offsets that a group has committed for a topic, by partition.
+    ///
+    /// # Errors
+    /// [`Fault`] when the group's coordinator could not say.
+    pub async fn committed(&self, group: &str, topic: &str, partitions: &[i32]) -> Result<HashMap<i32, i64>, Fault> {
+        let doing = format!("asking what group {group} has committed");
+        let wanted = partitions.iter().map(|&partition| TopicPartition::new(topic, partition)).collect();
+        let options = ListConsumerGroupOffsetsOptions::default().partitions(wanted);
+        let mut committed = HashMap::new();
+        for (of, answer) in self.within(&doing, self.client.list_consumer_group_offsets(group, options)).await? {
+            if let Some(offset) = answer.map_err(|error| self.fault(&doing, &error))?.offset {
+                committed.insert(of.partition, offset);
+            }
+        }
+        Ok(committed)
+    }
+
+    /// Commits offsets for a group that has no members.
+    ///
+    /// # Errors
+    /// [`Fault`]; the first one where several partitions failed.
+    pub async fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) -> Result<(), Fault> {
+        let doing = format!("committing offsets of group {group}");
+        let offsets = offsets.iter().map(|&(partition, offset)| (TopicPartition::new(topic, partition), offset));
+        let options = AlterConsumerGroupOffsetsOptions::default();
+        let answers = self.within(&doing, self.client.alter_consumer_group_offsets(group, offsets, options)).await?;
+        match answers.into_values().find_map(Result::err) {
+            None => Ok(()),
+            Some(error) => Err(self.fault(&doing, &error)),
+        }
+    }
+
+    async fn within<T>(&self, doing: &str, call: impl Future<Output = Result<T, KrafkaError>>) -> Result<T, Fault> {
+        // krafka keeps its own limit too; a little more time lets it say which step was slow.
+        match timeout(REQUEST_TIMEOUT + REQUEST_TIMEOUT / 10, call).await {
+            Ok(answer) => answer.map_err(|error| self.fault(doing, &error)),
+            Err(_) => Err(Fault::silent(doing, REQUEST_TIMEOUT)),
+        }
+    }
+
+    fn fault(&self, doing: &str, error: &KrafkaError) -> Fault {
+        match error {
+            KrafkaError::Network(cause) => self.cluster.unreachable(&cause.to_string()),
+            KrafkaError::Auth { .. } | KrafkaError::Config { .. } => {
+                Fault::Refused { doing: doing.to_owned(), cause: error.to_string() }
+            }
+            KrafkaError::Broker { code, message } if !code.is_retriable() => {
+                Fault::Refused { doing: doing.to_owned(), cause: format!("{code:?} {message}") }
+            }
+            other => Fault::Passing { doing: doing.to_owned(), cause: other.to_string() },
+        }
+    }
+}

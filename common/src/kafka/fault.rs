@@ -1,0 +1,167 @@
+//! What can go wrong with a broker, sorted by what helps.
+
+use std::time::Duration;
+
+use rskafka::client::error::{Error as ClientError, ProtocolError, RequestError};
+
+/// A fault of the broker, the network or the set-up: never of a record.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// No connection could be made. Says what to try.
+    #[error("cannot reach Kafka at {servers}: {cause}. {advice}")]
+    Unreachable {
+        /// The bootstrap servers that were tried.
+        servers: String,
+        /// What the attempt ended with.
+        cause: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The broker took the request and never answered.
+    #[error("{doing}: no answer from Kafka within {waited_ms} ms")]
+    Silent {
+        /// What was being done, with topic and partition.
+        doing: String,
+        /// How long was waited.
+        waited_ms: u128,
+    },
+    /// The broker answered with an error that may pass.
+    #[error("{doing}: {cause}")]
+    Passing {
+        /// What was being done, with topic and partition.
+        doing: String,
+        /// What the broker said.
+        cause: String,
+    },
+    /// The broker refused, and would refuse again.
+    #[error("{doing}: Kafka refused: {cause}")]
+    Refused {
+        /// What was being done, with topic and partition.
+        doing: String,
+        /// What the broker said.
+        cause: String,
+    },
+    /// The topic does not exist (any more, or yet).
+    #[error("topic {topic} does not exist in this cluster")]
+    NoSuchTopic {
+        /// Its name.
+        topic: String,
+    },
+    /// Retrying went on for as long as was allowed.
+    #[error("{last} (gave up after {} s)", .deadline.as_secs())]
+    DeadlineExceeded {
+        /// How long it was tried.
+        deadline: Duration,
+        /// The last fault seen.
+        last: Box<Fault>,
+    },
+}
+
+impl Fault {
+    /// Whether the same call may succeed later without anybody changing anything but the broker.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Passing { .. } | Self::NoSuchTopic { .. } => true,
+            Self::Refused { .. } => false,
+            Self::DeadlineExceeded { last, .. } => last.may_pass(),
+        }
+    }
+
+    pub(crate) fn silent(doing: &str, waited: Duration) -> Self {
+        Self::Silent { doing: doing.to_owned(), waited_ms: waited.as_millis() }
+    }
+
+    /// Sorts a server's or client's error by what helps.
+    pub(crate) fn of(error: &ClientError, doing: &str) -> Self {
+        match error {
+            ClientError::ServerError { protocol_error, .. } if refuses(*protocol_error) => {
+                Self::Refused { doing: doing.to_owned(), cause: describe(*protocol_error) }
+            }
+            ClientError::ServerError { protocol_error, .. } => {
+                Self::Passing { doing: doing.to_owned(), cause: describe(*protocol_error) }
+            }
+            other => Self::Passing { doing: doing.to_owned(), cause: other.to_string() },
+        }
+    }
+}
+
+/// What a broker says for good: about the request, or about who asked. Everything else is worth another try.
+fn refuses(error: ProtocolError) -> bool {
+    matches!(
+        error,
+        ProtocolError::MessageTooLarge
+            | ProtocolError::InvalidTopicException
+            | ProtocolError::RecordListTooLarge
+            | ProtocolError::InvalidRequiredAcks
+            | ProtocolError::TopicAuthorizationFailed
+            | ProtocolError::GroupAuthorizationFailed
+            | ProtocolError::ClusterAuthorizationFailed
+            | ProtocolError::InvalidTimestamp
+            | ProtocolError::UnsupportedSaslMechanism
+            | ProtocolError::IllegalSaslState
+            | ProtocolError::UnsupportedVersion
+            | ProtocolError::InvalidRecord
+            | ProtocolError::PolicyViolation
+            | ProtocolError::SaslAuthenticationFailed
+            | ProtocolError::UnsupportedCompressionType
+    )
+}
+
+fn describe(error: ProtocolError) -> String {
+    match error {
+        ProtocolError::NotEnoughReplicas | ProtocolError::NotEnoughReplicasAfterAppend => {
+            format!("{error} (fewer replicas in sync than min.insync.replicas asks for)")
+        }
+        ProtocolError::TopicAuthorizationFailed => {
+            format!("{error} (this client's user lacks the ACL for the topic)")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether an error of a fetch may come from a record that rskafka can't decode rather than from the broker.
+pub(crate) fn may_be_undecodable(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::InvalidResponse(_)
+            | ClientError::Request(
+                RequestError::ReadError(_) | RequestError::ReadVersionedError(_) | RequestError::TooMuchData { .. }
+            )
+    )
+}
+
+/// What to do when there is no way to the broker.
+pub(crate) fn advice(servers: &str, cause: &str) -> &'static str {
+    let unresolved = ["lookup", "resolve", "name or service", "dns"].iter().any(|sign| {
+        cause.to_ascii_lowercase().contains(sign)
+    });
+    if servers.contains("kafka:9092") && unresolved {
+        "The name `kafka` exists only inside Docker Compose or Kubernetes; from a shell use KAFKA_BOOTSTRAP_SERVERS=localhost:9092"
+    } else if unresolved {
+        "Check the host names in KAFKA_BOOTSTRAP_SERVERS"
+    } else {
+        "Check that the broker runs and that KAFKA_BOOTSTRAP_SERVERS names its address"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compose_name_outside_compose_is_met_with_the_address_that_works() {
+        let text = advice("kafka:9092", "failed to lookup address information: Name or service not known");
+        assert!(text.contains("KAFKA_BOOTSTRAP_SERVERS=localhost:9092"), "{text}");
+        assert!(!advice("kafka:9092", "connection refused").contains("Compose"));
+    }
+
+    #[test]
+    fn a_fault_is_as_lasting_as_the_one_that_used_up_the_deadline() {
+        let passing = Fault::Passing { doing: "reading".into(), cause: "x".into() };
+        let refused = Fault::Refused { doing: "reading".into(), cause: "x".into() };
+        let after = |last| Fault::DeadlineExceeded { deadline: Duration::from_secs(30), last: Box::new(last) };
+        assert!(after(passing).may_pass());
+        assert!(!after(refused).may_pass());
+    }
+}

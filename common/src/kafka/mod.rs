@@ -1,0 +1,61 @@
+//! The one way to reach Kafka: everything else in this workspace speaks of clusters, readers and writers, never of a
+//! client library.
+//!
+//! ```text
+//!                       ┌─ PartitionReader ── rskafka fetch ──────┐   (what rskafka can't decode: krafka, `Detour`)
+//!   Cluster ── Client ──┤                                         ├── broker
+//!                       └─ PartitionWriter ── rskafka produce ────┘
+//!           ── Admin ────── krafka: topics, configs, group offsets
+//! ```
+//!
+//! Promises: every call ends within a stated time; every fault of a broker is retried until a deadline and then
+//! handed up as a [`Fault`] that says what was being done; nothing is skipped silently. It must never know what is
+//! inside a record.
+//!
+//! The rules below stand against defects found in rskafka 0.6.0, which has no timeouts, keeps a stale leader for
+//! ever, treats some passing errors as final and fails a whole fetch for one record it can't decode.
+
+mod admin;
+mod connection;
+mod detour;
+mod fault;
+mod reader;
+mod record;
+mod writer;
+
+pub use admin::{Admin, TopicRequest, TopicState};
+pub use connection::{Cluster, ConnectionSettings};
+pub use fault::Fault;
+pub use reader::{Batch, Bounds, PartitionReader, Read, ReadOptions};
+pub use record::RecordView;
+pub use rskafka::client::partition::Compression;
+pub use rskafka::record::Record;
+pub use writer::{PartitionWriter, WriteError};
+
+use std::time::Duration;
+
+/// Longest wait for one answer of a broker, beyond what the request itself asks it to wait.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time a read goes on retrying before it hands the fault up.
+pub const RETRY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// First and longest pause between two tries.
+const BACKOFF: std::ops::Range<Duration> = Duration::from_millis(50)..Duration::from_secs(2);
+
+/// The pause before try number `attempt` (from 1): doubling from the first pause to the longest.
+pub(crate) fn backoff(attempt: u32) -> Duration {
+    BACKOFF.start.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(BACKOFF.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_between_tries_double_up_to_two_seconds() {
+        let pauses: Vec<u128> = (1..=8).map(|attempt| backoff(attempt).as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 2000, 2000]);
+        assert_eq!(backoff(u32::MAX), Duration::from_secs(2));
+    }
+}
