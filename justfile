@@ -1,0 +1,45 @@
+# Every chore of this repository. `just` lists them; each is one line that also works without just.
+
+[private]
+default:
+    @just --list --unsorted
+
+# The whole pipeline in one process, on the embedded broker: http://localhost:8080
+run *ARGS:
+    cargo run --release -- {{ ARGS }}
+
+# The same on Apache Kafka in containers: http://localhost:8080
+up:
+    docker compose up --build
+
+# Stop the containers; the data stays (`docker compose down -v` forgets it)
+down:
+    docker compose down
+
+# Every test; scenarios on Apache Kafka run where a Kafka can be had, and are shown as ignored where not
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# Every test, and failing where there is no Apache Kafka
+test-kafka *ARGS:
+    REQUIRE_KAFKA=1 cargo test --workspace {{ ARGS }}
+
+# Format every crate
+format:
+    cargo fmt --all
+
+# Formatting, linters, licences, clippy, documentation: all that runs nothing
+lint:
+    .ci/run lint
+
+# Everything that has to hold before a change is merged (about a quarter of an hour)
+ci:
+    .ci/run
+
+# Fuzz the decoder of the wire format with garbage (needs nightly Rust and `cargo install cargo-fuzz`)
+fuzz seconds="300":
+    cd fuzz && cargo +nightly fuzz run decode -- -max_total_time={{ seconds }}
+
+# Records a second of producer and consumer beside those of Kafka's own tools, on Apache Kafka
+speed *ARGS:
+    cargo run --release -p e2e --bin speed -- {{ ARGS }}
