@@ -1,0 +1,291 @@
+//! One partition, counted record after record.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::{Settings, Totals, Valid, value};
+use crate::kafka::Record;
+
+/// Everything that is known of a partition after its records up to [`Partition::next_offset`].
+#[derive(Debug, Clone)]
+pub struct Partition {
+    settings: Settings,
+    /// Where the count began.
+    pub first_offset: i64,
+    /// The offset after the last one counted or passed over.
+    pub next_offset: i64,
+    /// Offsets that retention took away before they were read.
+    pub skipped: u64,
+    /// Records read.
+    pub consumed: u64,
+    /// Records in the totals.
+    pub accepted: u64,
+    /// Records that their own producer sent twice.
+    pub redelivered: u64,
+    /// Records whose id was there before.
+    pub repeated: u64,
+    /// Rejected records by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Offsets of rejected records with their reason, in order: what the dead-letter topic must hold.
+    pub rejected_offsets: Vec<(i64, &'static str)>,
+    /// Accepted before their window closed.
+    pub on_time: u64,
+    /// Accepted into a closed window.
+    pub revised: u64,
+    /// Accepted into the totals only.
+    pub too_late: u64,
+    /// Sum of the gaps in the producers' sequences.
+    pub missing_from_sequence: u64,
+    /// Totals of the accepted records.
+    pub totals: Totals,
+    /// Totals by window start (milliseconds), of the records that were not too late.
+    pub windows: BTreeMap<i64, Totals>,
+    /// The watermark, milliseconds; unset before the first accepted record.
+    pub watermark_ms: Option<i64>,
+    ids: HashMap<u128, Vec<(i64, i64)>>,
+    ids_in_order: VecDeque<(i64, u128)>,
+    sequences: HashMap<u64, (u64, i64)>,
+    evicted: bool,
+}
+
+impl Partition {
+    /// Nothing counted yet, beginning at `first_offset`.
+    #[must_use]
+    pub fn new(first_offset: i64, settings: Settings) -> Self {
+        Self {
+            settings,
+            first_offset,
+            next_offset: first_offset,
+            skipped: 0,
+            consumed: 0,
+            accepted: 0,
+            redelivered: 0,
+            repeated: 0,
+            rejected: BTreeMap::new(),
+            rejected_offsets: Vec::new(),
+            on_time: 0,
+            revised: 0,
+            too_late: 0,
+            missing_from_sequence: 0,
+            totals: Totals::default(),
+            windows: BTreeMap::new(),
+            watermark_ms: None,
+            ids: HashMap::new(),
+            ids_in_order: VecDeque::new(),
+            sequences: HashMap::new(),
+            evicted: false,
+        }
+    }
+
+    /// Offsets passed over that held no record of a producer.
+    #[must_use]
+    pub fn offsets_without_record(&self) -> i64 {
+        let counted = i64::try_from(self.consumed + self.skipped).expect("fewer records than offsets");
+        self.next_offset - self.first_offset - counted
+    }
+
+    /// Goes on at `offset` although records before it have not been read: retention took them.
+    pub fn skip_to(&mut self, offset: i64) {
+        self.skipped += u64::try_from(offset - self.next_offset).expect("skipping goes forward");
+        self.next_offset = offset;
+    }
+
+    /// Goes on to `offset`: nothing but markers and holes lies between.
+    pub fn pass_to(&mut self, offset: i64) {
+        assert!(offset >= self.next_offset, "passing goes forward");
+        self.next_offset = offset;
+    }
+
+    /// Counts the next record.
+    pub fn take(&mut self, record: &Record) {
+        assert!(record.offset >= self.next_offset, "records come in the order of their offsets");
+        self.consumed += 1;
+        self.next_offset = record.offset + 1;
+        let read = value::read(record.value.as_deref(), record.timestamp_ms, &self.settings);
+        let Ok(redelivered) = self.follow_sequence(record) else {
+            return self.reject(record.offset, "invalid_header");
+        };
+        // Whatever becomes of a valid record, its id has been seen.
+        let seen = read.as_ref().is_ok_and(|valid| self.id_was_seen(valid.id, record));
+        if let Ok(valid) = &read {
+            self.remember_id(valid.id, record);
+        }
+        match read {
+            _ if redelivered => self.redelivered += 1,
+            Err(reason) => self.reject(record.offset, reason),
+            Ok(_) if seen => self.repeated += 1,
+            Ok(valid) => self.accept(&valid, record.timestamp_ms),
+        }
+    }
+
+    fn reject(&mut self, offset: i64, reason: &'static str) {
+        *self.rejected.entry(reason).or_default() += 1;
+        self.rejected_offsets.push((offset, reason));
+    }
+
+    /// Whether the record's producer has sent it before; `Err` where its header is no sequence at all.
+    fn follow_sequence(&mut self, record: &Record) -> Result<bool, ()> {
+        let Some(header) = record.header("tally-seq") else { return Ok(false) };
+        let (incarnation, sequence) = header.and_then(read_sequence).ok_or(())?;
+        if let Some((last, last_offset)) = self.sequences.get_mut(&incarnation) {
+            if sequence <= *last {
+                *last_offset = record.offset;
+                return Ok(true);
+            }
+            let jump = sequence - *last - 1;
+            if jump > self.settings.jump_max {
+                return Err(());
+            }
+            (*last, *last_offset) = (sequence, record.offset);
+            self.missing_from_sequence += jump;
+            return Ok(false);
+        }
+        let jump = if self.first_offset == 0 && !self.evicted { sequence - 1 } else { 0 };
+        if jump > self.settings.jump_max {
+            return Err(());
+        }
+        self.missing_from_sequence += jump;
+        if self.sequences.len() == self.settings.incarnations_max {
+            let oldest =
+                self.sequences.iter().min_by_key(|(_, (_, offset))| *offset).map(|(&incarnation, _)| incarnation);
+            self.sequences.remove(&oldest.expect("the table is full"));
+            self.evicted = true;
+        }
+        self.sequences.insert(incarnation, (sequence, record.offset));
+        Ok(false)
+    }
+
+    fn id_was_seen(&mut self, id: u128, record: &Record) -> bool {
+        let offset_min = record.offset - self.settings.id_window_offsets;
+        while self.ids_in_order.front().is_some_and(|&(offset, _)| offset < offset_min) {
+            let (_, old) = self.ids_in_order.pop_front().expect("there is a front");
+            let places = self.ids.get_mut(&old).expect("every id in order is in the map");
+            places.remove(0);
+            if places.is_empty() {
+                self.ids.remove(&old);
+            }
+        }
+        let timestamp_min = record.timestamp_ms.saturating_sub(self.settings.id_window_ms);
+        self.ids.get(&id).is_some_and(|places| places.iter().any(|&(_, timestamp)| timestamp >= timestamp_min))
+    }
+
+    fn remember_id(&mut self, id: u128, record: &Record) {
+        self.ids.entry(id).or_default().push((record.offset, record.timestamp_ms));
+        self.ids_in_order.push_back((record.offset, id));
+    }
+
+    fn accept(&mut self, valid: &Valid, timestamp_ms: i64) {
+        self.accepted += 1;
+        self.totals.add(valid);
+        let start = valid.occurred_at_ms.div_euclid(self.settings.window_ms) * self.settings.window_ms;
+        let end = start + self.settings.window_ms;
+        let passed_by_ms = self.watermark_ms.map(|watermark| watermark.saturating_sub(end));
+        match passed_by_ms {
+            Some(by) if by >= self.settings.lateness_ms => self.too_late += 1,
+            Some(by) if by >= 0 => self.revised += 1,
+            _ => self.on_time += 1,
+        }
+        if passed_by_ms.is_none_or(|by| by < self.settings.lateness_ms) {
+            self.windows.entry(start).or_default().add(valid);
+        }
+        let candidate = valid.occurred_at_ms.min(timestamp_ms).saturating_sub(self.settings.out_of_order_ms);
+        self.watermark_ms = Some(self.watermark_ms.map_or(candidate, |watermark| watermark.max(candidate)));
+    }
+}
+
+/// `<16 lower-case hexadecimal digits>:<decimal from 1>`, one spelling only.
+fn read_sequence(header: &[u8]) -> Option<(u64, u64)> {
+    let (incarnation, sequence) = std::str::from_utf8(header).ok()?.split_once(':')?;
+    let number = u64::from_str_radix(incarnation, 16).ok()?;
+    let place: u64 = sequence.parse().ok()?;
+    // What a number is printed as is its one spelling: no capitals, signs, blanks or leading zeros.
+    (format!("{number:016x}:{place}").as_bytes() == header && place > 0).then_some((number, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: i64 = 1_795_201_921_000;
+
+    fn transaction(id: u8, amount: i64, ago_ms: i64) -> String {
+        let occurred = chrono::DateTime::from_timestamp_millis(NOW_MS - ago_ms).unwrap();
+        format!(
+            r#"{{"id":"00000000-0000-0000-0000-0000000000{id:02x}","account":"A","type":"refund","amount_minor":{amount},
+            "currency":"JPY","merchant_name":"M","merchant_category":"fuel","country":"JP","channel":"atm",
+            "occurred_at":"{}","schema_version":1}}"#,
+            occurred.to_rfc3339()
+        )
+    }
+
+    fn record(offset: i64, value: &str, sequence: Option<&str>) -> Record {
+        let record = Record { offset, ..Record::new(NOW_MS, Some(value.as_bytes())) };
+        sequence.map_or(record.clone(), |sequence| record.with_header(b"tally-seq", Some(sequence.as_bytes())))
+    }
+
+    fn counted(records: &[Record]) -> Partition {
+        let mut partition = Partition::new(0, Settings::default());
+        records.iter().for_each(|record| partition.take(record));
+        partition
+    }
+
+    #[test]
+    fn a_resend_is_redelivered_a_second_id_is_repeated_and_both_keep_the_first_amount() {
+        let partition = counted(&[
+            record(0, &transaction(1, 100, 0), Some("00000000000000aa:1")),
+            record(1, &transaction(1, 100, 0), Some("00000000000000aa:1")),
+            record(2, &transaction(1, 100, 0), None),
+            record(3, "{}", Some("00000000000000aa:2")),
+        ]);
+        assert_eq!((partition.accepted, partition.redelivered, partition.repeated), (1, 1, 1));
+        assert_eq!(partition.rejected_offsets, [(3, "malformed_json")]);
+        assert_eq!(partition.totals.to_json()["currency"]["JPY"]["sum_minor"], "100");
+    }
+
+    #[test]
+    fn jumps_are_summed_and_one_beyond_belief_rejects_the_record_without_moving_on() {
+        let partition = counted(&[
+            record(0, &transaction(1, 1, 0), Some("00000000000000aa:3")),
+            record(1, &transaction(2, 1, 0), Some("00000000000000aa:20000004")),
+            record(2, &transaction(3, 1, 0), Some("00000000000000aa:5")),
+            record(3, &transaction(4, 1, 0), Some("00000000000000AA:6")),
+        ]);
+        assert_eq!(partition.missing_from_sequence, 2 + 1);
+        assert_eq!(partition.rejected["invalid_header"], 2);
+        assert_eq!(partition.accepted, 2);
+    }
+
+    #[test]
+    fn a_first_sequence_opens_no_gap_where_the_log_does_not_begin_at_zero() {
+        let mut partition = Partition::new(5, Settings::default());
+        partition.take(&record(7, &transaction(1, 1, 0), Some("00000000000000aa:3")));
+        assert_eq!((partition.missing_from_sequence, partition.offsets_without_record()), (0, 2));
+    }
+
+    #[test]
+    fn an_id_is_forgotten_after_its_offsets_or_its_day() {
+        let settings = Settings { id_window_offsets: 2, ..Settings::default() };
+        let mut partition = Partition::new(0, settings);
+        for (offset, id) in [(0, 1), (1, 2), (2, 1), (5, 1)] {
+            partition.take(&record(offset, &transaction(id, 1, 0), None));
+        }
+        assert_eq!((partition.accepted, partition.repeated), (3, 1));
+
+        let mut later = record(6, &transaction(1, 1, 0), None);
+        later.timestamp_ms += settings.id_window_ms + 1;
+        partition.take(&later);
+        assert_eq!(partition.accepted, 4);
+    }
+
+    #[test]
+    fn windows_close_by_the_watermark_of_the_records_before() {
+        let minute = 60_000;
+        let partition = counted(&[
+            record(0, &transaction(1, 1, 0), None),
+            record(1, &transaction(2, 1, 2 * minute), None),
+            record(2, &transaction(3, 1, 60 * minute), None),
+        ]);
+        assert_eq!((partition.on_time, partition.revised, partition.too_late), (1, 1, 1));
+        assert_eq!(partition.windows.len(), 2);
+        assert_eq!(partition.watermark_ms, Some(NOW_MS - 5_000));
+    }
+}

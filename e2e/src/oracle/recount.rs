@@ -1,0 +1,125 @@
+//! A whole topic, counted.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Partition, Settings, Totals};
+use crate::kafka::{Client, KafkaError};
+
+/// Up to where a topic is counted.
+#[derive(Debug, Clone)]
+pub enum Ends {
+    /// To where each partition ends now, for a reader that waits for open transactions.
+    Now,
+    /// To these offsets, by partition.
+    At(BTreeMap<i32, i64>),
+}
+
+/// A counted topic.
+#[derive(Debug, Clone)]
+pub struct Recount(pub BTreeMap<i32, Partition>);
+
+/// Counts `topic` from its log start.
+///
+/// # Errors
+/// When the topic can't be read.
+pub fn recount(client: &mut Client, topic: &str, ends: &Ends, settings: Settings) -> Result<Recount, KafkaError> {
+    let count = client.partition_count(topic)?;
+    let count = count.ok_or_else(|| KafkaError::NoPartition { topic: topic.to_owned(), partition: 0 })?;
+    let mut partitions = BTreeMap::new();
+    for index in 0..count {
+        let mut partition = Partition::new(client.log_start(topic, index)?, settings);
+        let end = match ends {
+            Ends::Now => client.stable_end(topic, index)?,
+            Ends::At(ends) => ends.get(&index).copied().unwrap_or(partition.first_offset),
+        };
+        client.read_range(topic, index, partition.first_offset, end, |record| partition.take(&record))?;
+        partition.pass_to(end.max(partition.next_offset));
+        partitions.insert(index, partition);
+    }
+    Ok(Recount(partitions))
+}
+
+impl Recount {
+    /// Counts on to where the topic ends now; what retention has removed meanwhile is skipped.
+    ///
+    /// # Errors
+    /// When the topic can't be read.
+    pub fn go_on(&mut self, client: &mut Client, topic: &str) -> Result<(), KafkaError> {
+        for (&index, partition) in &mut self.0 {
+            let start = client.log_start(topic, index)?;
+            if start > partition.next_offset {
+                partition.skip_to(start);
+            }
+            let end = client.stable_end(topic, index)?;
+            client.read_range(topic, index, partition.next_offset, end, |record| partition.take(&record))?;
+            partition.pass_to(end.max(partition.next_offset));
+        }
+        Ok(())
+    }
+
+    /// Totals of all partitions.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut all = Totals::default();
+        self.0.values().for_each(|partition| all.join(&partition.totals));
+        all
+    }
+
+    /// A column of the ledger, summed over the partitions.
+    pub fn sum(&self, column: impl Fn(&Partition) -> u64) -> u64 {
+        self.0.values().map(column).sum()
+    }
+
+    /// The windows of all partitions that the watermark of their partition has passed.
+    #[must_use]
+    pub fn closed_windows(&self, settings: &Settings) -> BTreeMap<i64, Totals> {
+        let mut closed: BTreeMap<i64, Totals> = BTreeMap::new();
+        for partition in self.0.values() {
+            let passed = |start: i64| partition.watermark_ms.is_some_and(|mark| start + settings.window_ms <= mark);
+            for (&start, totals) in partition.windows.iter().filter(|(start, _)| passed(**start)) {
+                closed.entry(start).or_default().join(totals);
+            }
+        }
+        closed
+    }
+
+    /// In the shape of the summary, `age_ms` left out because it is no property of the log.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut rejected: BTreeMap<&str, u64> = BTreeMap::new();
+        for (reason, count) in self.0.values().flat_map(|partition| &partition.rejected) {
+            *rejected.entry(reason).or_default() += count;
+        }
+        let without_record: i64 = self.0.values().map(Partition::offsets_without_record).sum();
+        let partitions: Vec<Value> = self.0.iter().map(|(&index, partition)| one_partition(index, partition)).collect();
+        json!({
+            "ledger": {
+                "consumed": self.sum(|partition| partition.consumed),
+                "accepted": self.sum(|partition| partition.accepted),
+                "redelivered": self.sum(|partition| partition.redelivered),
+                "repeated": self.sum(|partition| partition.repeated),
+                "rejected": rejected,
+                "on_time": self.sum(|partition| partition.on_time),
+                "revised": self.sum(|partition| partition.revised),
+                "too_late": self.sum(|partition| partition.too_late),
+                "offsets_without_record": without_record,
+                "missing_from_sequence": self.sum(|partition| partition.missing_from_sequence),
+            },
+            "totals": self.totals().to_json(),
+            "partitions": partitions,
+        })
+    }
+}
+
+fn one_partition(index: i32, partition: &Partition) -> Value {
+    let watermark = partition.watermark_ms.and_then(chrono::DateTime::from_timestamp_millis);
+    json!({
+        "partition": index,
+        "first_offset": partition.first_offset,
+        "next_offset": partition.next_offset,
+        "skipped": partition.skipped,
+        "watermark": watermark.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
+    })
+}
