@@ -1,1 +1,8 @@
 //! (being built)
+
+pub mod kafka;
+pub mod money;
+pub mod partitioner;
+pub mod topics;
+pub mod transaction;
+pub mod wire;
