@@ -1,1 +1,3 @@
-//! (being built)
+//! The consumer.
+pub mod clock;
+pub mod fold;

@@ -1,0 +1,187 @@
+//! A partition's state as one self-contained record: where it stands in the log and everything counted up to there,
+//! so that no two writes can disagree.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    FoldSettings, Grid, IdWindow, Ledger, PartitionState, SequenceTable, Totals, Windows,
+    sequence::Incarnation,
+    settings::FOLD_VERSION,
+    totals::{GridForm, TotalsForm, kind_code, kind_index},
+    window::Window,
+};
+use common::transaction::Kind;
+
+/// The version of the record's layout.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
+/// A snapshot, as it is written to the state topic in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// [`SNAPSHOT_FORMAT`].
+    pub format: u32,
+    /// Which generation of the state; a higher one replaces a lower one, whatever their offsets.
+    pub generation: u64,
+    /// How records were folded.
+    pub settings: FoldSettings,
+    /// The partition.
+    pub partition: i32,
+    /// The first offset counted.
+    pub first_offset: i64,
+    /// The offset after the last one counted.
+    pub next_offset: i64,
+    /// Offsets that were deleted before they were read.
+    pub skipped: i64,
+    /// What the record before looked like, to tell this log from another; `None` when none was read.
+    pub last_record: Option<LastRecord>,
+    /// Event time reached.
+    pub watermark_ms: Option<i64>,
+    /// Where every record ended.
+    pub ledger: Ledger,
+    /// What was counted.
+    pub totals: TotalsForm,
+    /// When it was written, in milliseconds since the epoch.
+    pub written_at_ms: i64,
+    windows: Vec<WindowForm>,
+    /// Producer, last sequence, last offset.
+    sequences: Vec<(String, u64, i64)>,
+    sequences_evicted: u64,
+}
+
+/// Enough of a record to recognise it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// Its Kafka timestamp.
+    pub timestamp_ms: i64,
+    /// SHA-256 over key and value, in hexadecimal.
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct WindowForm {
+    start_ms: i64,
+    closed: bool,
+    revision: u64,
+    cells: GridForm,
+}
+
+/// Why a snapshot can't be gone on from.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It isn't a snapshot at all.
+    #[error("not a snapshot: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A newer version wrote it.
+    #[error("written by a newer version of the consumer ({0}): go on with that version, or a newer one")]
+    TooNew(String),
+}
+
+impl Snapshot {
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let Version { format } = serde_json::from_slice(value)?;
+        if format > SNAPSHOT_FORMAT {
+            return Err(SnapshotError::TooNew(format!("snapshot format {format}")));
+        }
+        let snapshot: Self = serde_json::from_slice(value)?;
+        if snapshot.settings.fold_version > FOLD_VERSION {
+            return Err(SnapshotError::TooNew(format!("fold version {}", snapshot.settings.fold_version)));
+        }
+        Ok(snapshot)
+    }
+
+    /// What orders snapshots of a partition: the highest is the one that counts.
+    #[must_use]
+    pub fn order(&self) -> (u64, i64) {
+        (self.generation, self.next_offset)
+    }
+
+    /// The snapshot as the value of a record.
+    #[must_use]
+    pub fn to_value(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("text and numbers always have a JSON form")
+    }
+}
+
+impl PartitionState {
+    /// The state as a snapshot. `last_record` describes the record at [`Self::last_offset`].
+    ///
+    /// # Panics
+    /// When closed windows have not been taken: nobody would give them out after a restart from here.
+    #[must_use]
+    pub fn snapshot(&self, last_record: Option<LastRecord>, written_at_ms: i64) -> Snapshot {
+        assert_eq!(self.closed_windows_waiting(), 0, "closed windows go out before the snapshot that covers them");
+        let windows = self.windows.by_start().iter().map(|(&start_ms, window)| WindowForm {
+            start_ms,
+            closed: window.closed,
+            revision: window.revision,
+            cells: window.grid.to_form(kind_code),
+        });
+        let sequences = self.sequences.incarnations().iter();
+        Snapshot {
+            format: SNAPSHOT_FORMAT,
+            generation: self.generation,
+            settings: self.settings.clone(),
+            partition: self.partition,
+            first_offset: self.first_offset,
+            next_offset: self.next_offset,
+            skipped: self.skipped,
+            last_record,
+            watermark_ms: self.windows.watermark_ms(),
+            ledger: self.ledger.clone(),
+            totals: self.totals.to_form(),
+            written_at_ms,
+            windows: windows.collect(),
+            sequences: sequences
+                .map(|known| (format!("{:016x}", known.id), known.last_sequence, known.last_offset))
+                .collect(),
+            sequences_evicted: self.sequences.evicted(),
+        }
+    }
+
+    /// Goes on from a snapshot. The id window is empty: give it the records from [`Self::id_window_start`] on by
+    /// [`Self::remember`].
+    ///
+    /// # Errors
+    /// [`SnapshotError::TooNew`] when it names something that this version doesn't know.
+    pub fn restore(snapshot: &Snapshot, hash_seed: u64) -> Result<Self, SnapshotError> {
+        let too_new = |name: String| SnapshotError::TooNew(format!("it counts {name:?}"));
+        let settings = snapshot.settings.clone();
+        let mut by_start = BTreeMap::new();
+        for form in &snapshot.windows {
+            let grid = Grid::of_form(&form.cells, Kind::COUNT, kind_index).map_err(too_new)?;
+            by_start.insert(form.start_ms, Window { grid, closed: form.closed, revision: form.revision });
+        }
+        let sequences = snapshot.sequences.iter().map(|(id, last_sequence, last_offset)| {
+            let id = u64::from_str_radix(id, 16).map_err(|_| too_new(id.clone()))?;
+            Ok(Incarnation { id, last_sequence: *last_sequence, last_offset: *last_offset })
+        });
+        let sequences = sequences.collect::<Result<Vec<_>, SnapshotError>>()?;
+        Ok(Self {
+            generation: snapshot.generation,
+            partition: snapshot.partition,
+            rules: settings.rules(),
+            first_offset: snapshot.first_offset,
+            next_offset: snapshot.next_offset,
+            skipped: snapshot.skipped,
+            last_offset: snapshot.last_record.as_ref().map(|last| last.offset),
+            ledger: snapshot.ledger.clone(),
+            totals: Totals::of_form(&snapshot.totals).map_err(too_new)?,
+            windows: Windows::restore(&settings, snapshot.watermark_ms, by_start),
+            sequences: SequenceTable::restore(sequences, snapshot.sequences_evicted),
+            ids: IdWindow::new(settings.id_window_offsets, settings.id_window_age_ms, hash_seed),
+            settings,
+        })
+    }
+}
