@@ -3,6 +3,7 @@
 pub mod kafka;
 pub mod money;
 pub mod partitioner;
+pub mod service;
 pub mod topics;
 pub mod transaction;
 pub mod wire;

@@ -1,0 +1,96 @@
+//! The settings as people see them: what `--help` adds to a flag, and the table in the README.
+//!
+//! Both come from the declaration itself: names and meanings from clap, defaults and ranges from the getters that
+//! [`Settings::validate`](super::Settings::validate) calls.
+
+use std::fmt::Write as _;
+
+use clap::{Arg, Command};
+
+use super::{Described, Problems, flag, variable};
+
+/// One setting, ready to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The environment variable.
+    pub variable: String,
+    /// The flag.
+    pub flag: String,
+    /// The default; empty where leaving it out means something of its own.
+    pub default: String,
+    /// What is valid, with range and unit.
+    pub valid: String,
+    /// What it does: the comment on the field.
+    pub meaning: String,
+}
+
+/// The settings of `command`, in the order of their declaration; `described` comes from [`Problems::described`].
+pub fn rows(command: &Command, described: &[Described]) -> Vec<Row> {
+    let row = |arg: &Arg| {
+        let setting = find(described, arg)?;
+        Some(Row {
+            variable: variable(setting.setting),
+            flag: flag(setting.setting),
+            default: setting.default.clone().unwrap_or_default(),
+            valid: setting.valid.clone(),
+            meaning: arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default(),
+        })
+    };
+    command.get_arguments().filter_map(row).collect()
+}
+
+/// The rows as a Markdown table.
+pub fn markdown(rows: &[Row]) -> String {
+    let cell = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+    let mut table = String::from("| Variable, flag | Default | Valid | Meaning |\n|---|---|---|---|\n");
+    for row in rows {
+        let default = if row.default.is_empty() { "–".to_owned() } else { format!("`{}`", cell(&row.default)) };
+        let names = format!("`{}` `{}`", row.variable, row.flag);
+        writeln!(table, "| {names} | {default} | {} | {} |", cell(&row.valid), cell(&row.meaning))
+            .expect("a String takes any text");
+    }
+    table
+}
+
+/// What is wrong with a declaration, for a test in each binary to find empty: a field without a comment, without a
+/// getter or whose flag or getter has another name.
+pub fn faults(command: &Command, problems: &Problems) -> Vec<String> {
+    let mut faults = Vec::new();
+    for arg in command.get_arguments() {
+        let field = arg.get_id().as_str();
+        if arg.get_help().is_none() {
+            faults.push(format!("{field}: no comment says what it does"));
+        }
+        if arg.get_long().map(|long| format!("--{long}")) != Some(flag(field)) {
+            faults.push(format!("{field}: its flag is not {}", flag(field)));
+        }
+        if find(problems.described(), arg).is_none() {
+            faults.push(format!("{field}: no getter is called for it when nothing is set"));
+        }
+    }
+    for described in problems.described() {
+        if command.get_arguments().all(|arg| arg.get_id() != described.setting) {
+            faults.push(format!("{}: a getter is called for it, but there is no such field", described.setting));
+        }
+    }
+    faults
+}
+
+/// Adds variable and default to the help of each setting.
+pub(crate) fn annotate(command: Command, described: &[Described]) -> Command {
+    command.mut_args(|arg| {
+        let Some(setting) = find(described, &arg) else { return arg };
+        let mut note = format!("[env: {}]", variable(setting.setting));
+        if let Some(default) = &setting.default {
+            write!(note, " [default: {default}]").expect("a String takes any text");
+        }
+        let short = arg.get_help().map(|help| format!("{help} {note}")).unwrap_or_else(|| note.clone());
+        let long = arg.get_long_help().map(ToString::to_string).unwrap_or_else(|| short.replace(&note, ""));
+        let long = format!("{}\n\nGive {}.\n{note}", long.trim_end(), setting.valid);
+        arg.help(short).long_help(long)
+    })
+}
+
+fn find<'a>(described: &'a [Described], arg: &Arg) -> Option<&'a Described> {
+    described.iter().find(|setting| arg.get_id() == setting.setting)
+}

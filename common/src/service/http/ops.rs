@@ -1,0 +1,99 @@
+//! The routes that every binary has, and what goes round all routes.
+
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde_json::json;
+
+use super::BODY_BYTES_MAX;
+use super::answer::{error_response, json_response, protect, with_type};
+use crate::service::liveness::Liveness;
+use crate::service::metrics::{CONTENT_TYPE, Metrics};
+use crate::service::readiness::Readiness;
+
+/// What the operational routes show.
+#[derive(Clone, Debug)]
+pub struct Ops {
+    /// Behind `/readyz`.
+    pub readiness: Readiness,
+    /// Behind `/livez`.
+    pub liveness: Liveness,
+    /// Behind `/metrics`.
+    pub metrics: Metrics,
+}
+
+/// `router` with the operational routes, errors in JSON and the bounds on requests.
+pub(super) fn complete(router: Router, ops: Ops, request_timeout: Duration) -> Router {
+    router
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(Extension(ops))
+        .layer(from_fn_with_state(request_timeout, bounded))
+}
+
+async fn livez(Extension(ops): Extension<Ops>) -> Response {
+    match ops.liveness.stalled(Instant::now()) {
+        stalled if stalled.is_empty() => json_response(StatusCode::OK, &json!({"live": true})),
+        stalled => json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({"live": false, "stalled": stalled})),
+    }
+}
+
+async fn readyz(Extension(ops): Extension<Ops>) -> Response {
+    match ops.readiness.unmet() {
+        unmet if unmet.is_empty() => json_response(StatusCode::OK, &json!({"ready": true})),
+        unmet => json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false, "unmet": unmet})),
+    }
+}
+
+async fn metrics(Extension(ops): Extension<Ops>) -> Response {
+    with_type(StatusCode::OK, CONTENT_TYPE, Body::from(ops.metrics.encode()))
+}
+
+async fn not_found() -> Response {
+    error_response(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+}
+
+async fn method_not_allowed() -> Response {
+    error_response(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes the methods in `allow`")
+}
+
+/// Reads the body, bounded in size, and has the request answered, both within the time for a request.
+async fn bounded(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let answered = async {
+        let (head, body) = request.into_parts();
+        match to_bytes(body, BODY_BYTES_MAX).await {
+            Ok(body) => next.run(Request::from_parts(head, Body::from(body))).await,
+            Err(error) => body_failed(&error),
+        }
+    };
+    let mut response = tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
+        error_response(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long; try again")
+    });
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        // The rest of the body is not read, so the connection is no use for another request.
+        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    }
+    protect(response.headers_mut());
+    response
+}
+
+fn body_failed(error: &axum::Error) -> Response {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string() == "length limit exceeded" {
+            let message = format!("a body has at most {BODY_BYTES_MAX} bytes");
+            return error_response(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message);
+        }
+        cause = error.source();
+    }
+    error_response(StatusCode::BAD_REQUEST, "bad_body", "the body could not be read")
+}

@@ -1,0 +1,36 @@
+//! The one way every binary starts, runs and ends.
+//!
+//! ```text
+//!  flags ─┐                            ┌─ shutdown   SIGTERM, SIGINT
+//!         ├─ config ─ logging ─ start ─┼─ readiness  what has to hold before work is sent here
+//!  env  ──┘   │                        ├─ liveness   what has to move, or the process is restarted
+//!             └ every problem at once, └─ metrics ── http  /livez /readyz /metrics and the binary's own routes
+//!               before any socket opens
+//! ```
+//!
+//! A binary declares its settings ([`config::Settings`]), names itself ([`start::Program`]) and hands over one
+//! async function; everything it needs to run comes back in [`start::Started`]. How it ends is an
+//! [`exit::ExitCode`], documented there. Nothing here knows of Kafka or of transactions.
+
+pub mod config;
+pub mod exit;
+pub mod http;
+pub mod liveness;
+pub mod logging;
+pub mod metrics;
+pub mod output;
+pub mod readiness;
+pub mod shutdown;
+pub mod start;
+
+mod bug;
+mod process;
+
+pub use config::{Problems, Settings};
+pub use exit::{ExitCode, Failure};
+pub use http::{Ops, OpsServer};
+pub use liveness::{Heartbeat, Liveness};
+pub use metrics::Metrics;
+pub use readiness::{Condition, Readiness};
+pub use shutdown::Shutdown;
+pub use start::{Listen, NoCommand, Program, Started};

@@ -1,0 +1,324 @@
+//! From `main` to the binary's own function and back to an exit code.
+//!
+//! ```text
+//! flags ─ environment ─ checks ─▶ logs ─▶ signals ─▶ runtime ─▶ run(Started) ─▶ exit code
+//!          └ any problem: all of them on standard error, exit 2, nothing opened
+//! ```
+//!
+//! ```no_run
+//! use common::service::{ExitCode, Failure, NoCommand, Problems, Program, Settings, Started};
+//!
+//! const PROGRAM: Program = Program {
+//!     name: "example",
+//!     version: env!("CARGO_PKG_VERSION"),
+//!     about: "Shows how a binary starts",
+//!     http_listen: "127.0.0.1:8080",
+//! };
+//!
+//! #[derive(clap::Args, serde::Serialize, serde::Deserialize)]
+//! struct ExampleSettings {}
+//!
+//! impl Settings for ExampleSettings {
+//!     type Configuration = ();
+//!     fn validate(&self, _: &mut Problems) {}
+//! }
+//!
+//! #[derive(Debug, thiserror::Error)]
+//! #[error("cannot go on; try again")]
+//! struct ExampleError;
+//!
+//! impl Failure for ExampleError {
+//!     fn exit_code(&self) -> ExitCode { ExitCode::KafkaFault }
+//! }
+//!
+//! async fn run(started: Started<ExampleSettings, NoCommand>) -> Result<ExitCode, ExampleError> {
+//!     started.shutdown.requested().await;
+//!     Ok(ExitCode::Done)
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     PROGRAM.run(run)
+//! }
+//! ```
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::{Args as _, Command, FromArgMatches as _, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use super::bug::abort_on_panic;
+use super::config::{self, ConfigurationError, Environment, Problems, Settings, layered};
+use super::exit::{ExitCode, Failure, one_line};
+use super::http::Ops;
+use super::liveness::Liveness;
+use super::logging::{self, LogFormat};
+use super::metrics::Metrics;
+use super::output::complain;
+use super::readiness::Readiness;
+use super::shutdown::Shutdown;
+
+/// Most worker threads that can be asked for.
+const WORKER_THREADS_MAX: usize = 256;
+
+/// Time that work on blocking threads is given to end when the runtime stops; what is still at it is left behind.
+const RUNTIME_STOP_LIMIT: Duration = Duration::from_secs(1);
+
+/// What a binary is.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name, also that of its metrics: `tally_<name>_…`.
+    pub name: &'static str,
+    /// Its version: `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// One line for `--help`.
+    pub about: &'static str,
+    /// Default of `HTTP_LISTEN`.
+    pub http_listen: &'static str,
+}
+
+/// What the binary's own function gets.
+#[derive(Debug)]
+pub struct Started<S: Settings, C = NoCommand> {
+    /// Its checked settings.
+    pub configuration: S::Configuration,
+    /// Its subcommand, where one was given.
+    pub command: Option<C>,
+    /// Where its HTTP server is to listen; nothing listens there yet.
+    pub http_listen: Listen,
+    /// Triggered by SIGTERM and SIGINT.
+    pub shutdown: Shutdown,
+    /// Its readiness, liveness and metrics, for the HTTP server.
+    pub ops: Ops,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether someone chose it; if not, it is the program's default, and another may do as well.
+    pub chosen: bool,
+}
+
+/// For binaries without subcommands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum NoCommand {}
+
+/// What every binary can be told.
+#[derive(Debug, Default, clap::Args, serde::Serialize, serde::Deserialize)]
+struct ServiceSettings {
+    /// Address of the HTTP server; port 0 takes any free one
+    #[arg(long, value_name = "IP:PORT")]
+    http_listen: Option<String>,
+    /// How log lines look; auto is pretty on a terminal and json otherwise
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Which log lines are written; replaces the default as a whole
+    #[arg(long, value_name = "FILTER")]
+    rust_log: Option<String>,
+    /// Threads that do the work; one for each processor when left out
+    #[arg(long, value_name = "N")]
+    worker_threads: Option<String>,
+}
+
+#[derive(Debug)]
+struct ServiceConfiguration {
+    http_listen: Listen,
+    log_format: LogFormat,
+    log_filter: EnvFilter,
+    worker_threads: Option<NonZeroUsize>,
+}
+
+impl ServiceSettings {
+    fn validate_with(&self, program: &Program, problems: &mut Problems) -> ServiceConfiguration {
+        let address = problems.socket_address("http_listen", &self.http_listen, program.http_listen);
+        let threads =
+            problems.optional_integer("worker_threads", &self.worker_threads, 1..=WORKER_THREADS_MAX, "threads");
+        ServiceConfiguration {
+            http_listen: Listen { address, chosen: self.http_listen.is_some() },
+            log_format: problems.log_format("log_format", &self.log_format),
+            log_filter: problems.log_filter("rust_log", &self.rust_log),
+            worker_threads: threads.and_then(NonZeroUsize::new),
+        }
+    }
+}
+
+/// Only so that [`layered`] takes it; the default of `http_listen` is the program's.
+impl Settings for ServiceSettings {
+    type Configuration = ();
+    fn validate(&self, _: &mut Problems) {}
+}
+
+/// What the command line and the environment came to.
+#[derive(Debug)]
+pub struct Parsed<S: Settings, C> {
+    configuration: S::Configuration,
+    command: Option<C>,
+    service: ServiceConfiguration,
+}
+
+impl<S: Settings, C> Parsed<S, C> {
+    /// The checked settings of the binary.
+    pub fn configuration(&self) -> &S::Configuration {
+        &self.configuration
+    }
+
+    /// Its subcommand.
+    pub fn command(&self) -> Option<&C> {
+        self.command.as_ref()
+    }
+
+    /// Where to listen.
+    pub fn http_listen(&self) -> Listen {
+        self.service.http_listen
+    }
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The flags are not ours, or only help or the version was asked for.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// The settings cannot be run with.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+}
+
+impl Program {
+    /// The whole life of the process: checks everything, runs `main`, and gives back what to end with.
+    pub fn run<S, C, E>(self, main: impl AsyncFnOnce(Started<S, C>) -> Result<ExitCode, E>) -> std::process::ExitCode
+    where
+        S: Settings,
+        C: Subcommand,
+        E: Failure,
+    {
+        abort_on_panic();
+        match self.parse::<S, C>(std::env::args_os(), &Environment::of_process()) {
+            Ok(parsed) => self.run_parsed(parsed, main).into(),
+            Err(NotStarted::CommandLine(error)) => {
+                // Help goes to standard output, everything else to standard error; a reader that has gone is no fault.
+                let _ = error.print();
+                std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(ExitCode::Configuration.code()))
+            }
+            Err(NotStarted::Configuration(error)) => {
+                complain(&format!(
+                    "{}: {error}\nNothing was started. `{} --help` lists every setting.",
+                    self.name, self.name
+                ));
+                ExitCode::Configuration.into()
+            }
+        }
+    }
+
+    /// Reads and checks flags and environment; opens nothing. `arguments` begins with the program's name.
+    ///
+    /// # Errors
+    /// [`NotStarted`], with every problem of the configuration.
+    pub fn parse<S: Settings, C: Subcommand>(
+        &self,
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        environment: &Environment,
+    ) -> Result<Parsed<S, C>, NotStarted> {
+        let mut matches = self.command::<S, C>().try_get_matches_from(arguments)?;
+        let command = matches.subcommand_name().is_some().then(|| C::from_arg_matches(&matches)).transpose()?;
+        let settings = S::from_arg_matches_mut(&mut matches)?;
+        let service = ServiceSettings::from_arg_matches_mut(&mut matches)?;
+        let mut problems = Problems::default();
+        let settings = layered(settings, environment, &mut problems);
+        let service = layered(service, environment, &mut problems);
+        let configuration = settings.validate(&mut problems);
+        let service = service.validate_with(self, &mut problems);
+        problems.finish()?;
+        Ok(Parsed { configuration, command, service })
+    }
+
+    /// The command line as clap knows it, each flag with its variable and default.
+    pub fn command<S: Settings, C: Subcommand>(&self) -> Command {
+        let settings = self.settings::<S>().mut_args(|arg| arg.global(true));
+        let command = config::annotate(settings, self.described::<S>().described());
+        C::augment_subcommands(command.name(self.name).version(self.version).about(self.about))
+    }
+
+    /// All settings as a Markdown table, for the README.
+    pub fn settings_table<S: Settings>(&self) -> String {
+        config::markdown(&config::rows(&self.settings::<S>(), self.described::<S>().described()))
+    }
+
+    /// What is wrong with the declaration of the settings; for a test in each binary to find empty.
+    pub fn settings_faults<S: Settings>(&self) -> Vec<String> {
+        config::faults(&self.settings::<S>(), &self.described::<S>())
+    }
+
+    fn settings<S: Settings>(&self) -> Command {
+        ServiceSettings::augment_args(S::augment_args(Command::new(self.name)))
+    }
+
+    /// What the getters say of the settings when nothing is set.
+    fn described<S: Settings>(&self) -> Problems {
+        let mut problems = Problems::default();
+        let unset: S = config::unset();
+        unset.validate(&mut problems);
+        ServiceSettings::default().validate_with(self, &mut problems);
+        problems
+    }
+
+    fn run_parsed<S, C, E>(
+        &self,
+        parsed: Parsed<S, C>,
+        main: impl AsyncFnOnce(Started<S, C>) -> Result<ExitCode, E>,
+    ) -> ExitCode
+    where
+        S: Settings,
+        E: Failure,
+    {
+        let Parsed { configuration, command, service } = parsed;
+        if let Err(error) = logging::init(service.log_format, service.log_filter) {
+            complain(&format!("{}: {error}", self.name));
+        }
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = service.worker_threads {
+            builder.worker_threads(threads.get());
+        }
+        let system = Shutdown::on_signals().and_then(|shutdown| Ok((shutdown, builder.enable_all().build()?)));
+        let (shutdown, runtime) = match system {
+            Ok(system) => system,
+            Err(error) => {
+                tracing::error!(%error, "the system gives no threads or signals: {error}; look at its limits");
+                return ExitCode::Configuration;
+            }
+        };
+        let ops = Ops {
+            readiness: Readiness::new(&shutdown),
+            liveness: Liveness::default(),
+            metrics: Metrics::new(&format!("tally_{}", self.name), self.version),
+        };
+        let started = Started { configuration, command, http_listen: service.http_listen, shutdown, ops };
+        tracing::debug!(version = self.version, "{} {} starts", self.name, self.version);
+        let ended = runtime.block_on(Box::pin(main(started)));
+        runtime.shutdown_timeout(RUNTIME_STOP_LIMIT);
+        self.conclude(ended)
+    }
+
+    /// Says how it ended, in one line that is seen whatever the log filter is.
+    fn conclude<E: Failure>(&self, ended: Result<ExitCode, E>) -> ExitCode {
+        match ended {
+            Ok(code) => {
+                tracing::debug!(exit_code = code.code(), "{} ends", self.name);
+                code
+            }
+            Err(error) => {
+                let (code, line) = (error.exit_code(), one_line(&error));
+                if tracing::event_enabled!(tracing::Level::ERROR) {
+                    tracing::error!(exit_code = code.code(), "{line}");
+                } else {
+                    complain(&format!("{}: {line}", self.name));
+                }
+                code
+            }
+        }
+    }
+}
