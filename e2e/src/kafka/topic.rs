@@ -22,6 +22,8 @@ const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 /// Kafka's code for "no such topic or partition".
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+/// Kafka's code for "no group has committed anything here yet, the topic for it is only being made".
+const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 
 impl Client {
     /// Makes a topic with one replica.
@@ -138,7 +140,7 @@ impl Client {
         let request =
             ProduceRequest::default().with_acks(-1).with_timeout_ms(REQUEST_TIMEOUT_MS).with_topic_data(topics);
         let leader = self.leader(topic, partition)?;
-        let answer = self.call_at(&leader, &request, 3)?;
+        let answer = self.call_at(&leader, &request, 7)?;
         let result = answer.responses.into_iter().flat_map(|topic| topic.partition_responses).next();
         let result = result.ok_or_else(|| KafkaError::NoPartition { topic: topic.to_owned(), partition })?;
         KafkaError::check(
@@ -233,6 +235,9 @@ impl Client {
     pub fn committed(&mut self, group: &str, topic: &str, partition: i32) -> Result<Option<i64>, KafkaError> {
         let key = StrBytes::from_string(group.to_owned());
         let coordinator = self.call(&FindCoordinatorRequest::default().with_key(key.clone()), 1)?;
+        if coordinator.error_code == COORDINATOR_NOT_AVAILABLE {
+            return Ok(None);
+        }
         KafkaError::check(&format!("coordinator of group {group}"), coordinator.error_code, None)?;
         let asked =
             OffsetFetchRequestTopic::default().with_name(topic_name(topic)).with_partition_indexes(vec![partition]);

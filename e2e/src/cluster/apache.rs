@@ -1,0 +1,118 @@
+//! Apache Kafka from its jars: one node that is broker and controller, on free loopback ports, in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::jars::{Jars, jars};
+use super::{Cluster, Home};
+use crate::process::Process;
+use crate::{Checked, Failure, ports};
+
+/// Any 16 bytes, in Kafka's spelling; the clusters never meet.
+const CLUSTER_ID: &str = "ZTJlLXRlc3RzLWthZmthMQ";
+
+/// What a broker is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Scenarios: quick to start, little memory.
+    Scenarios,
+    /// Measuring: the compiler and collector that a real broker would have.
+    Speed,
+}
+
+impl Purpose {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Scenarios => &["-Xms192m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"],
+            Self::Speed => &[
+                "-Xms1g",
+                "-Xmx1g",
+                "-XX:+UseG1GC",
+                "-XX:MaxGCPauseMillis=20",
+                "-XX:InitiatingHeapOccupancyPercent=35",
+            ],
+        }
+    }
+}
+
+/// Where one broker lives.
+#[derive(Debug)]
+struct ApacheHome {
+    folder: tempfile::TempDir,
+    configuration: PathBuf,
+    jars: &'static Jars,
+    purpose: Purpose,
+}
+
+impl Home for ApacheHome {
+    fn start(&self) -> Checked<Process> {
+        self.jars.broker(&self.configuration, self.purpose.flags(), self.folder.path())
+    }
+}
+
+/// Starts a broker with its data below `folder`.
+pub(super) fn start(folder: &Path, purpose: Purpose) -> Checked<Cluster> {
+    let jars = jars().map_err(Failure::new)?;
+    let template = formatted(jars, folder)?;
+    let home = tempfile::Builder::new().prefix("kafka-").tempdir_in(folder)?;
+    let data = home.path().join("data");
+    std::fs::create_dir(&data)?;
+    for file in std::fs::read_dir(template)? {
+        let file = file?;
+        std::fs::copy(file.path(), data.join(file.file_name()))?;
+    }
+    let port = ports::free();
+    let configuration = home.path().join("server.properties");
+    std::fs::write(&configuration, settings(&data, port, ports::free()))?;
+    Cluster::launch(port, ApacheHome { folder: home, configuration, jars, purpose })
+}
+
+/// A data folder as `kafka-storage format` leaves it, made once and copied: neither file names a port or a path.
+fn formatted(jars: &Jars, folder: &Path) -> Checked<&'static Path> {
+    static FORMATTED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let made = FORMATTED.get_or_init(|| format(jars, folder).map_err(|failure| failure.to_string()));
+    made.as_deref().map_err(Failure::new)
+}
+
+fn format(jars: &Jars, folder: &Path) -> Checked<PathBuf> {
+    let (data, configuration) = (folder.join("formatted"), folder.join("formatted.properties"));
+    std::fs::write(&configuration, settings(&data, 1, 2))?;
+    let mut tool = jars.tool("kafka.tools.StorageTool");
+    let output = tool.args(["format", "--cluster-id", CLUSTER_ID, "--config"]).arg(&configuration).output()?;
+    if output.status.success() {
+        return Ok(data);
+    }
+    Err(Failure::new(format!("formatting Kafka's storage: {}", String::from_utf8_lossy(&output.stderr))))
+}
+
+fn settings(data: &Path, port: u16, controller_port: u16) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+# After kill -9 a broker may come back once its old session has run out.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+# Compaction is waited for in a scenario: look for work often.
+log.cleaner.backoff.ms=250
+",
+        data.display()
+    )
+}
