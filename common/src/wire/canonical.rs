@@ -37,9 +37,7 @@ impl<'a> Rest<'a> {
     #[inline]
     fn string_after(&mut self, label: &str) -> Option<Cow<'a, str>> {
         let text = self.0.strip_prefix(label)?;
-        // In JSON a string ends at a quote; a backslash begins an escape, and control characters are not allowed.
-        let end = text.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
-        let (string, rest) = text.split_at(end);
+        let (string, rest) = text.split_at(plain_length(text.as_bytes()));
         self.0 = rest.strip_prefix('"')?;
         Some(Cow::Borrowed(string))
     }
@@ -55,5 +53,46 @@ impl<'a> Rest<'a> {
         }
         self.0 = rest;
         Some(number.bytes().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
+    }
+}
+
+/// How many bytes at the start are plain contents of a JSON string: up to the first quote (its end), backslash (an
+/// escape) or control character (not allowed).
+///
+/// Eight bytes at a time; the arithmetic is from Sean Anderson's "Bit Twiddling Hacks" ("Determine if a word has a
+/// byte less than n"). A mark above the lowest one may be false, through a borrow, so only the lowest is used.
+#[inline]
+fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+    let less_than = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH_BITS;
+
+    let (words, tail) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = less_than(word ^ ONES * u64::from(b'"'), 1);
+        let backslash = less_than(word ^ ONES * u64::from(b'\\'), 1);
+        let marks = quote | backslash | less_than(word, b' ');
+        if marks != 0 {
+            return index * 8 + marks.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |&byte: &u8| byte != b'"' && byte != b'\\' && byte >= b' ';
+    words.len() * 8 + tail.iter().position(|byte| !is_plain(byte)).unwrap_or(tail.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_length;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_string_ends_at_the_first_byte_that_is_not_plain(
+            text in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'a'), Just(b'"'), Just(0x21), Just(0x5b)], 0..40),
+        ) {
+            let first = text.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            prop_assert_eq!(plain_length(&text), first.unwrap_or(text.len()));
+        }
     }
 }

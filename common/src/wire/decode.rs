@@ -88,5 +88,10 @@ fn is_account(account: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    (1..=MERCHANT_NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+    let has_control = if name.is_ascii() {
+        name.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        name.chars().any(char::is_control)
+    };
+    (1..=MERCHANT_NAME_BYTES_MAX).contains(&name.len()) && !has_control
 }
