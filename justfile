@@ -38,7 +38,7 @@ ci:
 
 # Fuzz the decoder of the wire format with garbage (needs nightly Rust and `cargo install cargo-fuzz`)
 fuzz seconds="300":
-    cd fuzz && cargo +nightly fuzz run decode -- -max_total_time={{ seconds }}
+    cd common && cargo +nightly fuzz run decode fuzz/corpus/decode fuzz/seeds/decode -- -dict=fuzz/json.dict -max_total_time={{ seconds }}
 
 # Records a second of producer and consumer beside those of Kafka's own tools, on Apache Kafka
 speed *ARGS:
