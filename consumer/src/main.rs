@@ -1,2 +1,5 @@
-//! (being built)
-fn main() {}
+//! The consumer's binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    consumer::command::PROGRAM.run(consumer::command::run)
+}

@@ -58,7 +58,8 @@ impl Admin {
     /// [`Fault`] when the cluster could not say.
     pub async fn topic(&self, name: &str) -> Result<Option<TopicState>, Fault> {
         let doing = format!("looking at topic {name}");
-        let described = self.within(&doing, self.client.describe_topics([name], DescribeTopicsOptions::default())).await?;
+        let described =
+            self.within(&doing, self.client.describe_topics([name], DescribeTopicsOptions::default())).await?;
         let partitions = match described.into_iter().next() {
             Some((_, Ok(topic))) => i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
             Some((_, Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }))) | None => {

@@ -138,7 +138,8 @@ enum Polled {
 /// The records before `end`, and the offset after them. Records at and after `end` may belong to open transactions.
 fn within(polled: &[ConsumerRecord], end: i64) -> Polled {
     let records: Vec<OwnedRecord> = polled.iter().filter(|record| record.offset < end).map(owned).collect();
-    let next_offset = if records.len() == polled.len() { polled.last().map_or(end, |last| last.offset + 1) } else { end };
+    let next_offset =
+        if records.len() == polled.len() { polled.last().map_or(end, |last| last.offset + 1) } else { end };
     Polled::Records(records, next_offset)
 }
 

@@ -133,9 +133,8 @@ pub(crate) fn may_be_undecodable(error: &ClientError) -> bool {
 
 /// What to do when there is no way to the broker.
 pub(crate) fn advice(servers: &str, cause: &str) -> &'static str {
-    let unresolved = ["lookup", "resolve", "name or service", "dns"].iter().any(|sign| {
-        cause.to_ascii_lowercase().contains(sign)
-    });
+    let unresolved =
+        ["lookup", "resolve", "name or service", "dns"].iter().any(|sign| cause.to_ascii_lowercase().contains(sign));
     if servers.contains("kafka:9092") && unresolved {
         "The name `kafka` exists only inside Docker Compose or Kubernetes; from a shell use KAFKA_BOOTSTRAP_SERVERS=localhost:9092"
     } else if unresolved {

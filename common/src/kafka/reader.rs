@@ -129,6 +129,18 @@ impl PartitionReader {
         Self { cluster: cluster.clone(), topic: topic.to_owned(), partition, options, connected: None, detour: None }
     }
 
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The partition.
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// The offsets that the partition holds now.
     ///
     /// # Errors

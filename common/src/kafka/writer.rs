@@ -12,11 +12,7 @@ use rskafka::{
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::{
-    Cluster, REQUEST_TIMEOUT, backoff,
-    connection::answered,
-    fault::Fault,
-};
+use super::{Cluster, REQUEST_TIMEOUT, backoff, connection::answered, fault::Fault};
 
 /// Why a batch was not acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +95,14 @@ impl PartitionWriter {
                 self.cluster.discard(&client).await;
                 Err(silent)
             }
+        }
+    }
+}
+
+impl From<WriteError> for Fault {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Refused(fault) | WriteError::Unacknowledged(fault) => fault,
         }
     }
 }

@@ -94,7 +94,8 @@ impl Snapshot {
         if format > SNAPSHOT_FORMAT {
             return Err(SnapshotError::TooNew(format!("snapshot format {format}")));
         }
-        let snapshot: Self = serde_json::from_slice(value)?;
+        // It is one, of a layout we know, and yet something in it is not known here: nothing to pass over.
+        let snapshot: Self = serde_json::from_slice(value).map_err(|error| SnapshotError::TooNew(error.to_string()))?;
         if snapshot.settings.fold_version > FOLD_VERSION {
             return Err(SnapshotError::TooNew(format!("fold version {}", snapshot.settings.fold_version)));
         }

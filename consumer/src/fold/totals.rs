@@ -117,13 +117,6 @@ impl Grid {
         )
     }
 
-    /// Adds another grid of the same list.
-    pub fn add(&mut self, other: &Self) {
-        for (member, currency, cell) in other.cells() {
-            self.cell(member, currency).add(cell);
-        }
-    }
-
     pub(crate) fn to_form(&self, code_of: impl Fn(usize) -> Option<&'static str>) -> GridForm {
         let mut form = GridForm::new();
         for (member, currency, cell) in self.cells() {
@@ -189,6 +182,26 @@ impl TotalsForm {
     pub fn by_currency(&self) -> &BTreeMap<String, CurrencyCell> {
         &self.currency
     }
+
+    /// Adds another partition's totals.
+    pub fn add(&mut self, other: &Self) {
+        for (code, cell) in &other.currency {
+            self.currency.entry(code.clone()).or_insert(CurrencyCell::EMPTY).add(cell);
+        }
+        add_grid(&mut self.kind, &other.kind);
+        add_grid(&mut self.category, &other.category);
+        add_grid(&mut self.country, &other.country);
+        add_grid(&mut self.channel, &other.channel);
+    }
+}
+
+fn add_grid(sum: &mut GridForm, other: &GridForm) {
+    for (member, cells) in other {
+        let row = sum.entry(member.clone()).or_default();
+        for (currency, cell) in cells {
+            row.entry(currency.clone()).or_default().add(cell);
+        }
+    }
 }
 
 impl Totals {
@@ -200,17 +213,6 @@ impl Totals {
         self.category.cell(transaction.category.index(), currency).add_amount(amount_minor);
         self.country.cell(transaction.country.index(), currency).add_amount(amount_minor);
         self.channel.cell(transaction.channel.index(), currency).add_amount(amount_minor);
-    }
-
-    /// Adds another partition's totals.
-    pub fn add_all(&mut self, other: &Self) {
-        for (sum, cell) in self.currency.iter_mut().zip(other.currency.iter()) {
-            sum.add(cell);
-        }
-        self.kind.add(&other.kind);
-        self.category.add(&other.category);
-        self.country.add(&other.country);
-        self.channel.add(&other.channel);
     }
 
     /// The totals by names instead of indices.

@@ -1,0 +1,148 @@
+//! What the consumer can be asked to do: run, show the figures from outside, begin a new generation.
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+use common::{
+    kafka::{Admin, Cluster, Fault, PartitionReader, PartitionWriter, ReadOptions, WriteError},
+    service::{ExitCode, OpsServer, Started, output},
+    topics::{TopicNames, TopicsError},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    checkpoint::write_snapshot,
+    clock::now_ms,
+    error::ConsumerError,
+    fold::{PartitionState, Snapshot},
+    http, metrics, pipeline, report,
+    restore::highest_snapshot,
+    settings::{Configuration, ConsumerSettings},
+    summary::Summary,
+    view::View,
+};
+
+/// Besides running the pipeline.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConsumerCommand {
+    /// Print the ledger and the totals as the state topic has them, whoever is running
+    Summary,
+    /// Begin a new generation: forget all figures and count from the start of the log, with the settings given
+    Reset {
+        /// Confirm; stop every consumer first
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The consumer's `main`.
+///
+/// # Errors
+/// [`ConsumerError`], each with its exit code.
+pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<ExitCode, ConsumerError> {
+    match started.command {
+        None => consume(started).await,
+        Some(ConsumerCommand::Summary) => summarise(&started.configuration).await,
+        Some(ConsumerCommand::Reset { yes }) => reset(&started.configuration, yes).await,
+    }
+}
+
+async fn consume(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<ExitCode, ConsumerError> {
+    let Started { configuration, http_listen, shutdown, ops, .. } = started;
+    let view = Arc::new(View::default());
+    metrics::register(&ops.metrics, &view);
+    let server = OpsServer::bind(http_listen.address).await?.serve(http::router(Arc::clone(&view)), ops.clone());
+    let stop_report = CancellationToken::new();
+    let reporting = tokio::spawn(report::log_progress(Arc::clone(&view), stop_report.clone()));
+    let outcome = pipeline::run(&configuration, Arc::clone(&view), &ops, shutdown.token().clone()).await;
+    stop_report.cancel();
+    reporting.await.expect("a task that panics stops the process");
+    server.stop().await;
+    outcome?;
+    let summary = view.summary(now_ms());
+    if configuration.is_bounded() {
+        return Ok(print(&summary, configuration.json));
+    }
+    info!("{}; {}", report::columns(&summary.ledger), report::volumes(&summary));
+    Ok(if summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight })
+}
+
+fn print(summary: &Summary, json: bool) -> ExitCode {
+    let text = if json {
+        serde_json::to_string(summary).expect("text and numbers always have a JSON form")
+    } else {
+        report::ledger_table(summary)
+    };
+    // A reader that has gone (`| head`) is no fault of the figures.
+    let _ = output::line(&text);
+    if summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight }
+}
+
+/// The highest snapshot of each partition, and the layout they belong to.
+async fn read_state(cluster: &Cluster, names: &TopicNames) -> Result<(i32, Vec<Snapshot>), ConsumerError> {
+    let Some(state) = Admin::connect(cluster).await?.topic(&names.state).await? else {
+        return Err(TopicsError::Unsuitable {
+            topic: names.state.clone(),
+            problem: "does not exist".to_owned(),
+            advice: "No consumer has run on this topic yet, or KAFKA_TOPIC names another one".to_owned(),
+        }
+        .into());
+    };
+    let mut snapshots = Vec::new();
+    for partition in 0..state.partitions {
+        snapshots.extend(highest_snapshot(cluster, names, partition).await?);
+    }
+    Ok((state.partitions, snapshots))
+}
+
+async fn summarise(configuration: &Configuration) -> Result<ExitCode, ConsumerError> {
+    let cluster = Cluster::new(configuration.connection.clone());
+    let (_, snapshots) = read_state(&cluster, &TopicNames::new(&configuration.topic)).await?;
+    // Of several generations only the newest counts; partitions it has not reached yet are not in it.
+    let newest = snapshots.iter().map(|snapshot| snapshot.generation).max();
+    let current = snapshots.iter().filter(|snapshot| Some(snapshot.generation) == newest);
+    Ok(print(&Summary::of(current, now_ms()), configuration.json))
+}
+
+async fn reset(configuration: &Configuration, confirmed: bool) -> Result<ExitCode, ConsumerError> {
+    let names = TopicNames::new(&configuration.topic);
+    if !confirmed {
+        return Err(ConsumerError::Unconfirmed(format!(
+            "reset forgets every total and window of {} and counts its log from the start. Stop every consumer, then \
+             say it with `consumer reset --yes`",
+            names.transactions
+        )));
+    }
+    let cluster = Cluster::new(configuration.connection.clone());
+    let (partitions, snapshots) = read_state(&cluster, &names).await?;
+    let generation = snapshots.iter().map(|snapshot| snapshot.generation).max().unwrap_or(0) + 1;
+    for partition in 0..partitions {
+        let mut log = PartitionReader::new(&cluster, &names.transactions, partition, ReadOptions::default());
+        let start = log.bounds().await?.start;
+        let state = PartitionState::new(generation, partition, configuration.fold.clone(), start, 0);
+        let mut writer = PartitionWriter::new(&cluster, &names.state, partition);
+        write_snapshot(&mut writer, &state.snapshot(None, now_ms()), common::kafka::RETRY_DEADLINE)
+            .await
+            .map_err(Fault::from)?;
+    }
+    let _ = output::line(&format!(
+        "Generation {generation} of {} begins: {partitions} partitions, counted from the start of the log.",
+        names.transactions
+    ));
+    Ok(ExitCode::Done)
+}
+
+/// The program, for `main` and for whatever lists its settings.
+pub const PROGRAM: common::service::Program = common::service::Program {
+    name: "consumer",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Validates, de-duplicates and aggregates transactions from Kafka exactly once, and keeps the ledger",
+    http_listen: "0.0.0.0:8080",
+};
+
+impl From<WriteError> for ConsumerError {
+    fn from(error: WriteError) -> Self {
+        Self::Fault(error.into())
+    }
+}

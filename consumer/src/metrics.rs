@@ -1,0 +1,94 @@
+//! The view as metrics. Collected when asked for, so that nothing is counted twice and nothing can drift.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use common::{service::Metrics, wire::Reason};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+};
+
+use crate::{clock::now_ms, view::View};
+
+#[derive(Debug)]
+struct ViewCollector(Arc<View>);
+
+/// Registers the view's figures.
+pub fn register(metrics: &Metrics, view: &Arc<View>) {
+    let collector = Box::new(ViewCollector(Arc::clone(view)));
+    metrics.with_registry(|registry| registry.register_collector(collector));
+}
+
+impl Collector for ViewCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let snapshots = self.0.snapshots();
+        let outcomes = ConstCounter::new(0_u64);
+        let mut family = encoder.encode_descriptor(
+            "records",
+            "Records in durable snapshots, by partition and what became of them",
+            None,
+            outcomes.metric_type(),
+        )?;
+        for snapshot in &snapshots {
+            let ledger = &snapshot.ledger;
+            for (outcome, count) in [
+                ("accepted", ledger.accepted),
+                ("redelivered", ledger.redelivered),
+                ("repeated", ledger.repeated),
+                ("rejected", ledger.rejected_in_all()),
+            ] {
+                let labels = [("partition", snapshot.partition.to_string()), ("outcome", outcome.to_owned())];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            "rejected_records",
+            "Dead letters by reason",
+            None,
+            outcomes.metric_type(),
+        )?;
+        for reason in Reason::ALL {
+            let count: u64 = snapshots.iter().map(|snapshot| snapshot.ledger.rejected[reason.index()]).sum();
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.code())])?)?;
+        }
+        let missing: u64 = snapshots.iter().map(|snapshot| snapshot.ledger.missing_from_sequence).sum();
+        let sum = encoder.encode_descriptor(
+            "missing_from_sequence",
+            "Records that producers numbered and that never came",
+            None,
+            outcomes.metric_type(),
+        )?;
+        ConstCounter::new(missing).encode(sum)?;
+        self.encode_gauges(encoder)
+    }
+}
+
+impl ViewCollector {
+    fn encode_gauges(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let gauge = ConstGauge::new(0_i64);
+        let mut family = encoder.encode_descriptor(
+            "snapshot_age_ms",
+            "Age of each partition's last durable snapshot",
+            None,
+            gauge.metric_type(),
+        )?;
+        let now_ms = now_ms();
+        for snapshot in self.0.snapshots() {
+            let labels = [("partition", snapshot.partition.to_string())];
+            ConstGauge::new(now_ms - snapshot.written_at_ms).encode(family.encode_family(&labels)?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "lag_records",
+            "Records that have not been read yet",
+            None,
+            gauge.metric_type(),
+        )?;
+        for (partition, progress) in self.0.all_progress() {
+            let lag = progress.high_watermark.load(Relaxed) - progress.next_offset.load(Relaxed);
+            let labels = [("partition", partition.to_string())];
+            ConstGauge::new(lag.max(0)).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
