@@ -78,7 +78,7 @@ mod tests {
     fn names_begin_with_the_program_and_counts_show() {
         let metrics = Metrics::new("tally_producer", "1.2.3");
         let sent: Counter = metrics.register("records_sent", "Records sent", Counter::default());
-        let lag: Gauge = metrics.clone().register("lag", "Lag", Gauge::default());
+        let lag: Gauge = metrics.register("lag", "Lag", Gauge::default());
         sent.inc_by(3);
         lag.set(-1);
         let text = metrics.encode();

@@ -133,8 +133,9 @@ impl Signals {
 
 async fn watch(signals: &mut Signals, shutdown: &Shutdown) {
     let (name, _) = signals.next().await;
-    shutdown.trigger();
+    // Said first: a process with nothing to drain is gone a moment after the trigger.
     announce(move || tracing::info!(signal = name, "{name}: stopping; a second signal ends the process at once"));
+    shutdown.trigger();
     let (name, code) = signals.next().await;
     let cut_off = match shutdown.unfinished() {
         parts if parts.is_empty() => "nothing that was noted".to_owned(),

@@ -66,6 +66,18 @@ const WORKER_THREADS_MAX: usize = 256;
 /// Time that work on blocking threads is given to end when the runtime stops; what is still at it is left behind.
 const RUNTIME_STOP_LIMIT: Duration = Duration::from_secs(1);
 
+/// The table of [`super::exit`] for `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0         done, or stopped as asked
+  1         finished, but not right: records unacknowledged, ledger unbalanced
+  2         the configuration cannot be run with; nothing was started
+  3         Kafka was at fault for longer than its deadline; restarting may help
+  4         refused: log and state do not belong together, or a topic is not laid out as needed
+  42        --fail-after did what it is for
+  130, 143  a second SIGINT or SIGTERM cut the drain off
+  134       a bug: please report the line that begins with `bug:`";
+
 /// What a binary is.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
@@ -240,7 +252,11 @@ impl Program {
     pub fn command<S: Settings, C: Subcommand>(&self) -> Command {
         let settings = self.settings::<S>().mut_args(|arg| arg.global(true));
         let command = config::annotate(settings, self.described::<S>().described());
-        C::augment_subcommands(command.name(self.name).version(self.version).about(self.about))
+        // Last, for the comments on the structs of settings and subcommands would pass for it.
+        C::augment_subcommands(command.name(self.name).bin_name(self.name).version(self.version))
+            .about(self.about)
+            .long_about(None)
+            .after_long_help(EXIT_CODES)
     }
 
     /// All settings as a Markdown table, for the README.
@@ -279,10 +295,10 @@ impl Program {
         if let Err(error) = logging::init(service.log_format, service.log_filter) {
             complain(&format!("{}: {error}", self.name));
         }
+        // Always set: left alone, tokio would read a variable of its own and panic where that is no number.
+        let threads = service.worker_threads.or_else(|| std::thread::available_parallelism().ok());
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        if let Some(threads) = service.worker_threads {
-            builder.worker_threads(threads.get());
-        }
+        builder.worker_threads(threads.map_or(1, NonZeroUsize::get)).thread_name(self.name);
         let system = Shutdown::on_signals().and_then(|shutdown| Ok((shutdown, builder.enable_all().build()?)));
         let (shutdown, runtime) = match system {
             Ok(system) => system,
@@ -322,3 +338,6 @@ impl Program {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,7 @@ impl Environment {
 ///
 /// # Panics
 /// If `S` is not a flat struct of `Option<String>` fields: [`super::faults`] in a test finds that early.
+#[expect(clippy::needless_pass_by_value, reason = "nobody should read the flags alone after this")]
 pub fn layered<S: Settings>(flags: S, environment: &Environment, problems: &mut Problems) -> S {
     let mut merged = fields(&flags);
     let mut pairs = Vec::new();
@@ -77,5 +78,83 @@ fn fields<S: Settings>(settings: &S) -> Map<String, Value> {
     match serde_json::to_value(settings) {
         Ok(Value::Object(fields)) => fields,
         other => panic!("settings must be a flat struct of Option<String> fields, not {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, clap::Args, serde::Serialize, serde::Deserialize)]
+    struct Example {
+        #[arg(long)]
+        kafka_topic: Option<String>,
+        #[arg(long)]
+        rate: Option<String>,
+    }
+
+    impl Settings for Example {
+        type Configuration = ();
+        fn validate(&self, _: &mut Problems) {}
+    }
+
+    fn example(topic: Option<&str>, rate: Option<&str>) -> Example {
+        Example { kafka_topic: topic.map(str::to_owned), rate: rate.map(str::to_owned) }
+    }
+
+    /// What comes of the flags over the environment, and the problems on the way.
+    fn over(flags: Example, environment: &Environment) -> (Example, Vec<String>) {
+        let mut problems = Problems::default();
+        let settings = layered(flags, environment, &mut problems);
+        (settings, problems.found().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_flag_beats_its_variable_and_leaves_the_others() {
+        let environment = Environment::from_pairs([("KAFKA_TOPIC", "from-env"), ("RATE", "5")]);
+        let (settings, problems) = over(example(Some("from-flag"), None), &environment);
+        assert_eq!(settings, example(Some("from-flag"), Some("5")));
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn a_blank_variable_is_unset_but_an_empty_flag_is_given() {
+        let environment = Environment::from_pairs([("KAFKA_TOPIC", ""), ("RATE", " \n")]);
+        assert_eq!(over(example(None, None), &environment).0, example(None, None));
+        let environment = Environment::from_pairs([("RATE", "5")]);
+        assert_eq!(over(example(None, Some("")), &environment).0, example(None, Some("")));
+    }
+
+    #[test]
+    fn variables_that_are_not_ours_are_never_touched() {
+        let not_text = || OsString::from_vec(vec![b'x', 0xff]);
+        let environment = Environment::from_pairs([
+            (OsString::from("kafka_topic"), OsString::from("lower case is another variable")),
+            (OsString::from("Rate"), OsString::from("so is this")),
+            (OsString::from("PATH"), OsString::from("/bin")),
+            (OsString::from("Path"), not_text()),
+            (not_text(), OsString::from("a name that is not text")),
+            (OsString::from("RATE"), OsString::from("5")),
+        ]);
+        assert_eq!(over(example(None, None), &environment), (example(None, Some("5")), vec![]));
+    }
+
+    #[test]
+    fn a_variable_that_is_not_text_is_a_problem_unless_a_flag_beats_it() {
+        let environment = Environment::from_pairs([("RATE", OsString::from_vec(vec![0xff]))]);
+        let (settings, problems) = over(example(None, None), &environment);
+        assert_eq!(settings, example(None, None));
+        assert_eq!(problems, ["RATE (--rate): the value of the variable is not UTF-8 text"]);
+        assert_eq!(over(example(None, Some("9")), &environment), (example(None, Some("9")), vec![]));
+    }
+
+    #[test]
+    fn text_that_looks_like_something_else_stays_text() {
+        for text in ["1,2", "true", "null", "{}", "=", "$(x)", "é"] {
+            let environment = Environment::from_pairs([("KAFKA_TOPIC", text)]);
+            assert_eq!(over(example(None, None), &environment).0, example(Some(text), None));
+        }
     }
 }

@@ -94,3 +94,90 @@ pub(crate) fn annotate(command: Command, described: &[Described]) -> Command {
 fn find<'a>(described: &'a [Described], arg: &Arg) -> Option<&'a Described> {
     described.iter().find(|setting| arg.get_id() == setting.setting)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+
+    use super::*;
+
+    #[derive(clap::Args)]
+    struct Example {
+        /// Records a second
+        ///
+        /// Or | fewer.
+        #[arg(long)]
+        rate: Option<String>,
+        /// The topic
+        #[arg(long)]
+        kafka_topic: Option<String>,
+    }
+
+    fn command() -> Command {
+        Example::augment_args(Command::new("example"))
+    }
+
+    fn described() -> Problems {
+        let mut problems = Problems::default();
+        problems.topic_name("kafka_topic", &None, "transactions");
+        problems.optional_integer("rate", &None, 1..=9, "records/s");
+        problems
+    }
+
+    #[test]
+    fn the_table_has_each_field_in_order_of_declaration() {
+        let table = markdown(&rows(&command(), described().described()));
+        let lines: Vec<_> = table.lines().skip(2).collect();
+        assert_eq!(
+            lines[0],
+            "| `RATE` `--rate` | – | an integer from 1 to 9 records/s | Records a second Or \\| fewer. |"
+        );
+        assert!(
+            lines[1].starts_with("| `KAFKA_TOPIC` `--kafka-topic` | `transactions` | 1 to 241 characters"),
+            "{}",
+            lines[1]
+        );
+        assert_eq!(lines.len(), 2);
+    }
+
+    #[test]
+    fn help_shows_variable_default_and_range() {
+        let mut command = annotate(command(), described().described());
+        let short = command.render_help().to_string();
+        assert!(short.contains("The topic [env: KAFKA_TOPIC] [default: transactions]"), "{short}");
+        let long = command.render_long_help().to_string();
+        for part in ["Or | fewer.", "Give an integer from 1 to 9 records/s.", "[env: RATE]"] {
+            assert!(long.contains(part), "{part} is not in\n{long}");
+        }
+    }
+
+    #[test]
+    fn a_sound_declaration_has_no_faults() {
+        assert_eq!(faults(&command(), &described()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_way_to_declare_a_setting_wrongly_is_found() {
+        #[derive(clap::Args)]
+        struct Wrong {
+            #[arg(long)]
+            rate: Option<String>,
+            /// The topic
+            #[arg(long = "topic")]
+            kafka_topic: Option<String>,
+            /// Nobody asks for it
+            #[arg(long)]
+            idle: Option<String>,
+        }
+        let mut problems = described();
+        problems.ratio("share", &None, 0.0);
+        let found = faults(&Wrong::augment_args(Command::new("wrong")), &problems);
+        let expected = [
+            "rate: no comment says what it does",
+            "kafka_topic: its flag is not --kafka-topic",
+            "idle: no getter is called for it when nothing is set",
+            "share: a getter is called for it, but there is no such field",
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -70,30 +70,31 @@ async fn method_not_allowed() -> Response {
 async fn bounded(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let answered = async {
         let (head, body) = request.into_parts();
-        match to_bytes(body, BODY_BYTES_MAX).await {
+        // Where the length is announced, nothing needs to be read to refuse it.
+        if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+            return body_refused(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let mut unread = Request::new(body);
+        DefaultBodyLimit::max(BODY_BYTES_MAX).apply(&mut unread);
+        match Bytes::from_request(unread, &()).await {
             Ok(body) => next.run(Request::from_parts(head, Body::from(body))).await,
-            Err(error) => body_failed(&error),
+            Err(rejection) => body_refused(rejection.status()),
         }
     };
     let mut response = tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
         error_response(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long; try again")
     });
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        // The rest of the body is not read, so the connection is no use for another request.
-        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-    }
     protect(response.headers_mut());
     response
 }
 
-fn body_failed(error: &axum::Error) -> Response {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string() == "length limit exceeded" {
-            let message = format!("a body has at most {BODY_BYTES_MAX} bytes");
-            return error_response(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message);
-        }
-        cause = error.source();
-    }
-    error_response(StatusCode::BAD_REQUEST, "bad_body", "the body could not be read")
+/// What is left of the body is not read, so the connection is no use for another request.
+fn body_refused(status: StatusCode) -> Response {
+    let mut response = if status == StatusCode::PAYLOAD_TOO_LARGE {
+        error_response(status, "too_large", &format!("a body has at most {BODY_BYTES_MAX} bytes"))
+    } else {
+        error_response(StatusCode::BAD_REQUEST, "bad_body", "the body could not be read")
+    };
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }

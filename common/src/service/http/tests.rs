@@ -1,1 +1,384 @@
-//! The server on real sockets.
+//! The server on real sockets. A bound is shown by what it lets happen (an end of the connection, another client's
+//! turn), never by the time that took.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
+
+use super::*;
+use crate::service::{Liveness, Metrics, Readiness, Shutdown};
+
+/// Whatever takes longer than this has failed.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// A bound that a test waits for.
+const SHORT: Duration = Duration::from_millis(100);
+
+struct Served {
+    serving: Serving,
+    shutdown: Shutdown,
+    ops: Ops,
+}
+
+async fn serve(router: Router, limits: Limits) -> Served {
+    let mut server = OpsServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    server.limits = limits;
+    let shutdown = Shutdown::manual();
+    let ops = Ops {
+        readiness: Readiness::new(&shutdown),
+        liveness: Liveness::default(),
+        metrics: Metrics::new("tally_test", "1.2.3"),
+    };
+    Served { serving: server.serve(router, ops.clone()), shutdown, ops }
+}
+
+/// An answer as it came over the wire.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Served {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.serving.local_addr()).await.unwrap()
+    }
+
+    async fn connect_and_send(&self, request: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> Answer {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        answer(self.connect_and_send(&request).await).await
+    }
+}
+
+async fn read_to_end(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut bytes)).await;
+    read.expect("the server ends the connection").unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn answer(stream: TcpStream) -> Answer {
+    let text = read_to_end(stream).await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+#[tokio::test]
+async fn readiness_is_answered_with_what_is_unmet_and_why() {
+    let served = serve(Router::new(), Limits::default()).await;
+    let answer = served.ask("GET", "/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json(), json!({"ready": false, "unmet": [{"condition": "start", "reason": "starting"}]}));
+
+    let kafka = served.ops.readiness.condition("kafka");
+    kafka.not_ready("no \"broker\" answers");
+    let answer = served.ask("GET", "/readyz").await;
+    assert_eq!(answer.json()["unmet"], json!([{"condition": "kafka", "reason": "no \"broker\" answers"}]));
+
+    kafka.ready();
+    let answer = served.ask("GET", "/readyz").await;
+    assert_eq!((answer.status, answer.json()), (200, json!({"ready": true})));
+}
+
+#[tokio::test]
+async fn while_draining_it_still_answers_alive_but_not_ready() {
+    let served = serve(Router::new(), Limits::default()).await;
+    served.ops.readiness.condition("kafka").ready();
+    served.shutdown.trigger();
+    let answer = served.ask("GET", "/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["unmet"], json!([{"condition": "shutdown", "reason": "draining"}]));
+    assert_eq!(served.ask("GET", "/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stuck_loop_makes_it_not_alive_and_is_named() {
+    let served = serve(Router::new(), Limits::default()).await;
+    assert_eq!(served.ask("GET", "/livez").await.json(), json!({"live": true}));
+    let heart = served.ops.liveness.heartbeat("partition 3", Duration::ZERO);
+    let stalled = || !served.ops.liveness.stalled(std::time::Instant::now()).is_empty();
+    until("the heartbeat is overdue", stalled).await;
+    let answer = served.ask("GET", "/livez").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["stalled"][0]["heartbeat"], "partition 3");
+    drop(heart);
+    assert_eq!(served.ask("GET", "/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_are_openmetrics_text() {
+    let served = serve(Router::new(), Limits::default()).await;
+    let answer = served.ask("GET", "/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert!(answer.body.contains("tally_test_build_info") && answer.body.ends_with("# EOF\n"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn errors_are_json_and_every_answer_is_protected() {
+    let own = get(|| async { Response::builder().header("cache-control", "max-age=9").body(Body::empty()).unwrap() });
+    let served = serve(Router::new().route("/own", own), Limits::default()).await;
+
+    let not_found = served.ask("GET", "/nothing").await;
+    assert_eq!((not_found.status, &not_found.json()["error"]["code"]), (404, &json!("not_found")));
+    for path in ["/livez", "/own"] {
+        let wrong_method = served.ask("POST", path).await;
+        assert_eq!((wrong_method.status, wrong_method.header("allow")), (405, Some("GET,HEAD")), "{wrong_method:?}");
+        assert_eq!(wrong_method.json()["error"]["code"], "method_not_allowed");
+    }
+    for path in ["/nothing", "/livez", "/readyz", "/metrics"] {
+        let answer = served.ask("GET", path).await;
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+        assert!(answer.header("content-security-policy").is_some(), "{answer:?}");
+    }
+    let own = served.ask("GET", "/own").await;
+    assert_eq!(
+        (own.header("cache-control"), own.header("x-content-type-options")),
+        (Some("max-age=9"), Some("nosniff"))
+    );
+}
+
+#[tokio::test]
+async fn a_head_request_is_answered_like_a_get_without_the_body() {
+    let served = serve(Router::new(), Limits::default()).await;
+    for path in ["/livez", "/readyz", "/nothing"] {
+        let (get, head) = (served.ask("GET", path).await, served.ask("HEAD", path).await);
+        assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_serves_several_requests() {
+    let served = serve(Router::new(), Limits::default()).await;
+    let request = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2) + "GET /livez HTTP/1.0\r\n\r\n";
+    let text = read_to_end(served.connect_and_send(&request).await).await;
+    assert_eq!(text.matches("{\"live\":true}").count(), 3, "{text}");
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_and_an_idle_connection_are_ended() {
+    let served = serve(Router::new(), Limits { head: SHORT, ..Limits::default() }).await;
+    assert_eq!(read_to_end(served.connect().await).await, "");
+    let text = read_to_end(served.connect_and_send("GET /livez HTTP/1.1\r\nhost: x\r\n").await).await;
+    assert!(text.is_empty() || text.starts_with("HTTP/1.1 408"), "{text}");
+    let text = read_to_end(served.connect_and_send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await).await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_not_http_or_too_long_is_refused() {
+    let served = serve(Router::new(), Limits::default()).await;
+    for (request, status) in [
+        ("\u{16}\u{3}\u{1} TLS?\r\n\r\n".to_owned(), "400"),
+        ("GET /livez HTTP/1.1\r\nhost x\r\n\r\n".to_owned(), "400"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(HEAD_BYTES_MAX)), "431"),
+    ] {
+        let mut stream = served.connect().await;
+        // The server may end the connection before it has taken all of it.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut start = [0; 12];
+        tokio::time::timeout(DEADLINE, stream.read_exact(&mut start)).await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"));
+    }
+    assert_eq!(served.ask("GET", "/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_is_read_whole_within_its_limit_only() {
+    let length = post(|body: Bytes| async move { body.len().to_string() });
+    let served = serve(Router::new().route("/length", length), Limits::default()).await;
+    let head = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let sent = async |request: String| answer(served.connect_and_send(&request).await).await;
+
+    let most = "a".repeat(BODY_BYTES_MAX);
+    let taken = sent(format!("{head}content-length: {BODY_BYTES_MAX}\r\n\r\n{most}")).await;
+    assert_eq!((taken.status, taken.body), (200, BODY_BYTES_MAX.to_string()));
+
+    let one_more = BODY_BYTES_MAX + 1;
+    let announced = sent(format!("{head}content-length: {one_more}\r\n\r\n")).await;
+    assert_eq!((announced.status, &announced.json()["error"]["code"]), (413, &json!("too_large")));
+    let chunked = sent(format!("{head}transfer-encoding: chunked\r\n\r\n{one_more:x}\r\n{most}a")).await;
+    assert_eq!((chunked.status, &chunked.json()["error"]["code"]), (413, &json!("too_large")));
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered_so() {
+    let never = get(|| async { pending::<&str>().await });
+    let router = Router::new().route("/never", never).route("/length", post(|body: Bytes| async move { body }));
+    let served = serve(router, Limits { request: SHORT, ..Limits::default() }).await;
+    let answer_late = served.ask("GET", "/never").await;
+    assert_eq!((answer_late.status, &answer_late.json()["error"]["code"]), (503, &json!("timeout")));
+    let half_a_body = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf";
+    let body_late = answer(served.connect_and_send(half_a_body).await).await;
+    assert_eq!((body_late.status, &body_late.json()["error"]["code"]), (503, &json!("timeout")));
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_loses_its_place() {
+    // More than both sockets' buffers hold.
+    let large = get(|| async { "x".repeat(32 * 1024 * 1024) });
+    let limits = Limits { connections_max: 1, write: SHORT, ..Limits::default() };
+    let served = serve(Router::new().route("/large", large), limits).await;
+    let deaf = served.connect_and_send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(served.ask("GET", "/livez").await.status, 200);
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn beyond_the_limit_connections_wait_for_their_turn() {
+    #[derive(Default)]
+    struct Room {
+        inside: AtomicUsize,
+        most: AtomicUsize,
+        leave: Notify,
+    }
+    let room = Arc::new(Room::default());
+    let held = Arc::clone(&room);
+    let hold = get(move || {
+        let room = Arc::clone(&held);
+        async move {
+            let inside = room.inside.fetch_add(1, Ordering::SeqCst) + 1;
+            room.most.fetch_max(inside, Ordering::SeqCst);
+            room.leave.notified().await;
+            room.inside.fetch_sub(1, Ordering::SeqCst);
+        }
+    });
+    let served = serve(Router::new().route("/hold", hold), Limits { connections_max: 2, ..Limits::default() }).await;
+    let unlimited = serve(Router::new(), Limits::default()).await;
+
+    let request = "GET /hold HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(served.connect_and_send(request).await);
+    }
+    until("two are inside", || room.inside.load(Ordering::SeqCst) == 2).await;
+    // Time enough for a third to come in, if it could: other connections are made and served meanwhile.
+    for _ in 0..10 {
+        assert_eq!(unlimited.ask("GET", "/livez").await.status, 200);
+    }
+    for client in clients {
+        let leaving = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(2));
+            loop {
+                tick.tick().await;
+                room.leave.notify_one();
+            }
+        };
+        tokio::select! {
+            answer = answer(client) => assert_eq!(answer.status, 200),
+            () = leaving => {}
+        }
+    }
+    assert_eq!(room.most.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn stopping_answers_open_requests_and_ends_idle_connections() {
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let inside = (Arc::clone(&entered), Arc::clone(&leave));
+    let slow = get(move || {
+        let (entered, leave) = inside.clone();
+        async move {
+            entered.notify_one();
+            leave.notified().await;
+            "done"
+        }
+    });
+    let served = serve(Router::new().route("/slow", slow), Limits { stop: DEADLINE, ..Limits::default() }).await;
+    let address = served.serving.local_addr();
+    let idle = served.connect().await;
+    let open = served.connect_and_send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    entered.notified().await;
+    let stopping = tokio::spawn(served.serving.stop());
+    assert_eq!(read_to_end(idle).await, "");
+    leave.notify_one();
+    let answer = answer(open).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "done"));
+    tokio::time::timeout(DEADLINE, stopping).await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_a_request_that_never_ends() {
+    let entered = Arc::new(Notify::new());
+    let inside = Arc::clone(&entered);
+    let never = get(move || {
+        inside.notify_one();
+        pending::<&str>()
+    });
+    let served = serve(Router::new().route("/never", never), Limits { stop: SHORT, ..Limits::default() }).await;
+    let open = served.connect_and_send("GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    entered.notified().await;
+    tokio::time::timeout(DEADLINE, served.serving.stop()).await.unwrap();
+    assert_eq!(read_to_end(open).await, "");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_with_what_to_do_or_passed_over() {
+    let taken = OpsServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let error = OpsServer::bind(taken.local_addr()).await.unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::Configuration);
+    let expected = format!(
+        "cannot listen on {}: the port is in use; choose another with HTTP_LISTEN or --http-listen, such as 127.0.0.1:0 \
+         for any free one",
+        taken.local_addr()
+    );
+    assert_eq!(error.to_string(), expected);
+    let free = OpsServer::bind_or_free(taken.local_addr()).await.unwrap();
+    assert_ne!(free.local_addr(), taken.local_addr());
+}
+
+#[tokio::test]
+async fn an_address_of_another_machine_is_said_with_what_to_do() {
+    // 192.0.2.0/24 is set aside for documentation: no machine has it.
+    let error = OpsServer::bind("192.0.2.1:8080".parse().unwrap()).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot listen on 192.0.2.1:8080: ") && error.contains("--http-listen"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_of_all_interfaces_is_shown_as_one_that_can_be_opened() {
+    let server = OpsServer::bind("0.0.0.0:0".parse().unwrap()).await.unwrap();
+    assert_eq!(server.local_url(), format!("http://127.0.0.1:{}", server.local_addr().port()));
+}
+
+#[test]
+fn error_answers_have_a_code_for_programs_and_a_message_for_people() {
+    let response = error_response(StatusCode::NOT_FOUND, "no_window", "say \"which\"");
+    assert_eq!(response.status(), 404);
+    assert_eq!(json_response(StatusCode::OK, &1).status(), 200);
+}
