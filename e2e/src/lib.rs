@@ -16,12 +16,17 @@
 
 pub mod binaries;
 pub mod cluster;
+pub mod evidence;
 pub mod guardian;
+pub mod handmade;
 pub mod http;
 pub mod kafka;
 pub mod oracle;
 pub mod ports;
 pub mod process;
+pub mod scenarios;
+pub mod schema;
+pub mod stage;
 pub mod wait;
 
 mod failure;

@@ -49,7 +49,9 @@ trait Home: std::fmt::Debug + Send + Sync {
 }
 
 impl Cluster {
-    fn given(bootstrap: &str) -> Self {
+    /// A broker that belongs to somebody else.
+    #[must_use]
+    pub fn given(bootstrap: &str) -> Self {
         Self { bootstrap: bootstrap.to_owned(), host: Host::Given }
     }
 

@@ -100,15 +100,20 @@ impl Partition {
         assert!(record.offset >= self.next_offset, "records come in the order of their offsets");
         self.consumed += 1;
         self.next_offset = record.offset + 1;
-        let read = value::read(record.value.as_deref(), record.timestamp_ms, &self.settings);
-        let Ok(redelivered) = self.follow_sequence(record) else {
+        let Ok(sequence) =
+            record.header("tally-seq").map(|header| header.and_then(read_sequence).ok_or(())).transpose()
+        else {
             return self.reject(record.offset, "invalid_header");
         };
+        let read = value::read(record.value.as_deref(), record.timestamp_ms, &self.settings);
         // Whatever becomes of a valid record, its id has been seen.
         let seen = read.as_ref().is_ok_and(|valid| self.id_was_seen(valid.id, record));
         if let Ok(valid) = &read {
             self.remember_id(valid.id, record);
         }
+        let Ok(redelivered) = sequence.map_or(Ok(false), |sequence| self.follow(sequence, record.offset)) else {
+            return self.reject(record.offset, "invalid_header");
+        };
         match read {
             _ if redelivered => self.redelivered += 1,
             Err(reason) => self.reject(record.offset, reason),
@@ -122,20 +127,18 @@ impl Partition {
         self.rejected_offsets.push((offset, reason));
     }
 
-    /// Whether the record's producer has sent it before; `Err` where its header is no sequence at all.
-    fn follow_sequence(&mut self, record: &Record) -> Result<bool, ()> {
-        let Some(header) = record.header("tally-seq") else { return Ok(false) };
-        let (incarnation, sequence) = header.and_then(read_sequence).ok_or(())?;
+    /// Whether the record's producer has sent it before; `Err` where it jumps further than is believed.
+    fn follow(&mut self, (incarnation, sequence): (u64, u64), offset: i64) -> Result<bool, ()> {
         if let Some((last, last_offset)) = self.sequences.get_mut(&incarnation) {
             if sequence <= *last {
-                *last_offset = record.offset;
+                *last_offset = offset;
                 return Ok(true);
             }
             let jump = sequence - *last - 1;
             if jump > self.settings.jump_max {
                 return Err(());
             }
-            (*last, *last_offset) = (sequence, record.offset);
+            (*last, *last_offset) = (sequence, offset);
             self.missing_from_sequence += jump;
             return Ok(false);
         }
@@ -150,7 +153,7 @@ impl Partition {
             self.sequences.remove(&oldest.expect("the table is full"));
             self.evicted = true;
         }
-        self.sequences.insert(incarnation, (sequence, record.offset));
+        self.sequences.insert(incarnation, (sequence, offset));
         Ok(false)
     }
 

@@ -1,0 +1,101 @@
+//! Programs that are killed, and programs that are asked to end.
+
+use std::time::Duration;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::counting::ALL_FAULTS;
+use crate::process::Signal;
+use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
+use crate::{Checked, claim, claim_eq, wait};
+
+const KILLS: u32 = 20;
+/// Where a consumer is in its life when it is killed is drawn from this range: it takes some of it to start, so that
+/// restoring, reading and writing snapshots are all hit.
+const LIFE_MS: std::ops::Range<u64> = 30..700;
+/// How long a drain may take, so that no supervisor loses patience.
+const DRAIN: Duration = Duration::from_secs(5);
+
+pub(super) fn twenty_kills_of_the_consumer_change_no_total(stage: &mut Stage<'_>) -> Checked {
+    let mut chance = ChaCha8Rng::seed_from_u64(20);
+    let mut producer = stage.producer(&[&["--rate", "4000", "--seed", "20"], ALL_FAULTS.as_slice()].concat())?;
+    producer.wait_ready(READY_DEADLINE)?;
+    let mut snapshots = 0;
+    for _ in 0..KILLS {
+        let mut consumer = stage.consumer(&[])?;
+        wait::let_pass(Duration::from_millis(chance.random_range(LIFE_MS)));
+        consumer.kill9()?;
+        snapshots = snapshots_written(stage).unwrap_or(snapshots);
+    }
+    producer.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    let recount = stage.claim_agreement(&summary)?;
+    claim!(snapshots > 0, "no consumer lived long enough to write a snapshot: the kills hit nothing");
+    claim!(recount.sum(|partition| partition.accepted) > scaled(5_000), "hardly anything was there to count");
+    claim_eq!(recount.sum(|partition| partition.missing_from_sequence), 0, "every sequence is whole");
+    Ok(())
+}
+
+fn snapshots_written(stage: &Stage<'_>) -> Checked<usize> {
+    Ok(stage.client().read_topic(&stage.topic_of("state"))?.len())
+}
+
+pub(super) fn a_killed_producer_leaves_every_acknowledged_record_and_no_gap(stage: &mut Stage<'_>) -> Checked {
+    let enough = scaled(3_000);
+    let mut acknowledged = 0;
+    for seed in ["1", "2"] {
+        let mut producer = stage.producer(&["--rate", "10000", "--seed", seed])?;
+        let before_death = wait::until("the producer's acknowledged records", RUN_DEADLINE, || {
+            acknowledged_count(&producer.get("/metrics")?.body).filter(|&count| count >= enough)
+        })?;
+        producer.kill9()?;
+        acknowledged += before_death;
+    }
+    let summary = stage.consume_to_end(&[])?;
+    let recount = stage.claim_agreement(&summary)?;
+    let consumed = recount.sum(|partition| partition.consumed);
+    claim!(consumed >= acknowledged, "{acknowledged} records were acknowledged, {consumed} are there");
+    claim_eq!(summary["ledger"]["missing_from_sequence"], 0, "nothing acknowledged is missing in the middle");
+    Ok(())
+}
+
+/// The producer's own count of acknowledged records, from its metrics.
+fn acknowledged_count(metrics: &str) -> Option<u64> {
+    let lines = metrics.lines().filter(|line| line.starts_with("tally_producer_") && line.contains("acknowledged"));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).max()
+}
+
+pub(super) fn sigterm_drains_and_ends_well(stage: &mut Stage<'_>) -> Checked {
+    let mut consumer = stage.consumer(&[])?;
+    let mut producer = stage.producer(&["--rate", "5000", "--seed", "3"])?;
+    consumer.wait_ready(READY_DEADLINE)?;
+    producer.wait_ready(READY_DEADLINE)?;
+    wait::until("both at work", RUN_DEADLINE, || {
+        let body = consumer.get("/api/v1/summary")?.body;
+        let summary: serde_json::Value = serde_json::from_str(&body).ok()?;
+        (summary["ledger"]["consumed"].as_u64() > Some(5_000)).then_some(())
+    })?;
+    producer.signal(Signal::Term)?;
+    producer.expect_exit(0, DRAIN)?;
+    consumer.signal(Signal::Term)?;
+    consumer.expect_exit(0, DRAIN)?;
+
+    // What it had read was written down before it ended, so the next one finds it and goes on.
+    let before = stage.summary_from_outside()?;
+    claim!(before["ledger"]["consumed"].as_u64() > Some(5_000), "the drained consumer left {}", before["ledger"]);
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    claim_eq!(summary["ledger"]["missing_from_sequence"], 0, "the producer gave nothing up");
+    Ok(())
+}
+
+pub(super) fn fail_after_dies_with_its_own_code(stage: &mut Stage<'_>) -> Checked {
+    let mut producer = stage.producer(&["--count", "5000", "--rate", "0", "--seed", "4", "--fail-after", "1000"])?;
+    producer.expect_exit(42, RUN_DEADLINE)?;
+    let summary = stage.consume_to_end(&[])?;
+    let recount = stage.claim_agreement(&summary)?;
+    let consumed = recount.sum(|partition| partition.consumed);
+    claim!((1..=5_000).contains(&consumed), "{consumed} records after dying at 1000 of 5000");
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Logs and state topics that are no longer what they were.
+
+use std::time::Duration;
+
+use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
+use crate::{Checked, claim, claim_eq, wait};
+
+const PARTITIONS: i32 = 6;
+/// How long a broker may take to compact, or to delete a topic.
+const BROKER_DEADLINE: Duration = Duration::from_secs(60);
+/// The exit code for "refused: log and state do not belong together".
+const REFUSED: i32 = 4;
+
+pub(super) fn a_compacted_state_topic_restores_the_state(stage: &mut Stage<'_>) -> Checked {
+    // As the program would make it, but with a broker that rolls and compacts at once.
+    let eager = [
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "100"),
+        ("min.cleanable.dirty.ratio", "0.001"),
+        ("max.compaction.lag.ms", "200"),
+    ];
+    stage.client().create_topic(&stage.topic_of("state"), PARTITIONS, &eager)?;
+    let mut consumer = stage.consumer(&[])?;
+    consumer.wait_ready(READY_DEADLINE)?;
+    let mut producer = stage.producer(&["--rate", "2000", "--seed", "6"])?;
+    wait::until_true("compaction having removed snapshots", BROKER_DEADLINE, || {
+        has_holes(stage, &stage.topic_of("state")).unwrap_or(false)
+    })?;
+    consumer.kill9()?;
+    producer.terminate(RUN_DEADLINE)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    let outside = stage.summary_from_outside()?;
+    claim_eq!(outside["ledger"], summary["ledger"], "the summary from outside reads the compacted topic too");
+    Ok(())
+}
+
+/// Whether a topic has offsets without records.
+fn has_holes(stage: &Stage<'_>, topic: &str) -> Checked<bool> {
+    let mut client = stage.client();
+    let records = i64::try_from(client.read_topic(topic)?.len())?;
+    let mut offsets = 0;
+    for partition in 0..PARTITIONS {
+        offsets += client.log_end(topic, partition)?;
+    }
+    Ok(records < offsets)
+}
+
+pub(super) fn records_that_retention_took_are_counted_as_skipped(stage: &mut Stage<'_>) -> Checked {
+    let count = scaled(6_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "11"])?;
+    let before = stage.consume_to_end(&[])?;
+    let mut recount = stage.claim_agreement(&before)?;
+
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "12"])?;
+    let mut client = stage.client();
+    for (&index, partition) in &recount.0 {
+        let end = client.log_end(stage.topic(), index)?;
+        client.delete_records(stage.topic(), index, partition.next_offset + (end - partition.next_offset) / 2)?;
+    }
+    let mut consumer = stage.consumer(&["--until-end", "--json"])?;
+    consumer.expect_exit(0, RUN_DEADLINE)?;
+    let after = consumer.last_json()?;
+    recount.go_on(&mut client, stage.topic())?;
+    stage.claim_agreement_with(&after, &recount)?;
+    claim!(recount.sum(|partition| partition.skipped) > 0, "nothing was skipped");
+    claim!(consumer.stderr().contains("WARN"), "such a hole has to be said loudly");
+    Ok(())
+}
+
+pub(super) fn a_topic_made_again_behind_a_snapshot_is_refused(stage: &mut Stage<'_>) -> Checked {
+    counted_then_made_again(stage, "13", scaled(1_000))?;
+    // Longer than before, so that only the records themselves tell it apart.
+    let count = scaled(5_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "14"])?;
+    claim_refused(stage, "log diverged")
+}
+
+pub(super) fn a_truncated_log_is_refused(stage: &mut Stage<'_>) -> Checked {
+    let start = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let count = scaled(2_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "15", "--start-time", &start])?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    make_again(stage)?;
+    // The same transactions, but only the first half of them: the snapshot stands beyond the end.
+    let half = (scaled(2_000) / 2).to_string();
+    stage.produce(&["--count", &half, "--rate", "0", "--seed", "15", "--start-time", &start])?;
+    claim_refused(stage, "log diverged")
+}
+
+fn counted_then_made_again(stage: &Stage<'_>, seed: &str, count: u64) -> Checked {
+    stage.produce(&["--count", &count.to_string(), "--rate", "0", "--seed", seed])?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    make_again(stage)
+}
+
+fn make_again(stage: &Stage<'_>) -> Checked {
+    let mut client = stage.client();
+    client.delete_topic(stage.topic())?;
+    wait::until_true("the topic being gone", BROKER_DEADLINE, || {
+        matches!(client.partition_count(stage.topic()), Ok(None))
+    })?;
+    // Its files go a little later than its name.
+    wait::until_true("the topic being made again", BROKER_DEADLINE, || {
+        client.create_topic(stage.topic(), PARTITIONS, &[]).is_ok()
+    })?;
+    wait::until_true("the new topic being empty and led", BROKER_DEADLINE, || {
+        (0..PARTITIONS).all(|partition| client.log_end(stage.topic(), partition).is_ok_and(|end| end == 0))
+    })
+}
+
+pub(super) fn a_lost_state_topic_is_refused_and_points_to_reset(stage: &mut Stage<'_>) -> Checked {
+    let count = scaled(1_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "16"])?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    let mut client = stage.client();
+    for partition in summary["partitions"].as_array().into_iter().flatten() {
+        let index = i32::try_from(partition["partition"].as_i64().unwrap_or_default())?;
+        let committed = client.committed(&stage.group(), stage.topic(), index)?;
+        claim_eq!(committed, partition["next_offset"].as_i64(), "what the group committed for partition {index}");
+    }
+    let state = stage.topic_of("state");
+    client.delete_topic(&state)?;
+    wait::until_true("the state topic being gone", BROKER_DEADLINE, || {
+        matches!(client.partition_count(&state), Ok(None))
+    })?;
+    claim_refused(stage, "consumer reset")
+}
+
+/// Claims that a consumer ends refusing, says these words, and has written nothing.
+fn claim_refused(stage: &Stage<'_>, words: &str) -> Checked {
+    let before = lengths(stage);
+    let mut consumer = stage.consumer(&["--until-end", "--json"])?;
+    consumer.expect_exit(REFUSED, RUN_DEADLINE)?;
+    claim!(consumer.output().contains(words), "{words:?} is not in what it says");
+    claim!(consumer.output().contains("consumer reset"), "it doesn't say what to do");
+    let after = lengths(stage);
+    claim_eq!(after, before, "nothing was written to state, dead letters and windows");
+
+    // Without a bound it refuses in the same way, instead of waiting as if it were ready.
+    let mut consumer = stage.consumer(&[])?;
+    consumer.expect_exit(REFUSED, RUN_DEADLINE)?;
+    claim_eq!(lengths(stage), before, "nothing was written to state, dead letters and windows");
+    Ok(())
+}
+
+/// How many records the derived topics hold; nothing for one that isn't there.
+fn lengths(stage: &Stage<'_>) -> Vec<(&'static str, usize)> {
+    let length = |what| stage.client().read_topic(&stage.topic_of(what)).map_or(0, |records| records.len());
+    ["state", "dlq", "windows"].into_iter().map(|what| (what, length(what))).collect()
+}

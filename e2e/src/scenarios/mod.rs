@@ -1,0 +1,93 @@
+//! What is claimed of the pipeline, each claim once, for every kind of broker.
+//!
+//! A scenario gets a [`Stage`] and either holds or says why not. Names are sentences; the list below is the order of
+//! running: the long ones first, so that none is left alone at the end.
+
+mod bad_input;
+mod counting;
+mod crashes;
+mod history;
+mod outages;
+mod refusals;
+mod strangers;
+
+use crate::Checked;
+use crate::stage::Stage;
+
+/// Where a scenario is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// Against the embedded broker and against Apache Kafka.
+    EveryBroker,
+    /// Only where brokers have transactions.
+    ApacheOnly,
+    /// Without a broker.
+    NoBroker,
+}
+
+/// What a scenario needs besides a broker that others use too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A broker that it may kill.
+    OwnBroker,
+    /// Kafka's own tools and Java.
+    Jars,
+    /// kcat, which is run where it is installed and nowhere demanded.
+    Kcat,
+}
+
+/// One claim.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// The claim, as the name of a test.
+    pub name: &'static str,
+    /// Where it is run.
+    pub on: On,
+    /// What it needs.
+    pub needs: Needs,
+    /// Plays it.
+    pub play: fn(&mut Stage<'_>) -> Checked,
+}
+
+macro_rules! scenarios {
+    ($($on:ident, $needs:ident, $chapter:ident :: $name:ident;)*) => {
+        /// Every scenario.
+        pub const ALL: &[Scenario] = &[
+            $(Scenario { name: stringify!($name), on: On::$on, needs: Needs::$needs, play: $chapter::$name },)*
+        ];
+    };
+}
+
+scenarios! {
+    EveryBroker, OwnBroker, outages::a_broker_silent_for_20_s_costs_time_and_no_record;
+    EveryBroker, OwnBroker, outages::a_broker_killed_twice_under_load_costs_no_record;
+    EveryBroker, Nothing, crashes::twenty_kills_of_the_consumer_change_no_total;
+    EveryBroker, Nothing, counting::totals_equal_the_oracle;
+    EveryBroker, Nothing, crashes::a_killed_producer_leaves_every_acknowledged_record_and_no_gap;
+    EveryBroker, Nothing, history::a_compacted_state_topic_restores_the_state;
+    EveryBroker, Nothing, history::records_that_retention_took_are_counted_as_skipped;
+    EveryBroker, Nothing, history::a_topic_made_again_behind_a_snapshot_is_refused;
+    EveryBroker, Nothing, history::a_truncated_log_is_refused;
+    EveryBroker, Nothing, history::a_lost_state_topic_is_refused_and_points_to_reset;
+    EveryBroker, Nothing, crashes::sigterm_drains_and_ends_well;
+    EveryBroker, Nothing, counting::the_summary_is_the_same_by_http_and_from_outside;
+    EveryBroker, Nothing, counting::the_same_seed_and_start_give_the_same_bytes;
+    EveryBroker, Nothing, counting::an_idle_consumer_ends_when_told_to;
+    EveryBroker, Nothing, crashes::fail_after_dies_with_its_own_code;
+    EveryBroker, Nothing, bad_input::each_bad_input_is_a_dead_letter_with_its_bytes_and_reason;
+    EveryBroker, Nothing, bad_input::a_batch_sent_again_is_redelivered_and_a_gap_is_counted;
+    EveryBroker, Nothing, strangers::records_of_other_clients_count_alike;
+    EveryBroker, Nothing, strangers::what_rskafka_cannot_decode_is_counted_all_the_same;
+    EveryBroker, Jars, strangers::the_java_console_producer_is_understood_in_every_compression;
+    EveryBroker, Kcat, strangers::kcat_is_understood;
+    ApacheOnly, Jars, strangers::transactions_of_a_java_producer_count_and_an_open_one_hangs_nothing;
+    EveryBroker, Nothing, refusals::a_state_topic_with_too_many_partitions_is_refused;
+    EveryBroker, Nothing, refusals::a_state_topic_with_too_few_partitions_grows;
+    EveryBroker, Nothing, refusals::a_state_topic_that_is_not_compacted_is_refused;
+    EveryBroker, Nothing, refusals::broker_timestamps_are_refused;
+    NoBroker, Nothing, refusals::every_wrong_setting_is_named_at_once;
+    NoBroker, Nothing, refusals::an_unreachable_broker_is_named_while_not_ready;
+    NoBroker, Nothing, refusals::a_host_name_of_compose_gets_a_hint;
+}
