@@ -14,10 +14,11 @@ COPY consumer/Cargo.toml consumer/
 COPY broker/Cargo.toml broker/
 COPY demo/Cargo.toml demo/
 COPY e2e/Cargo.toml e2e/
-RUN mkdir -p common/src producer/src consumer/src broker/src demo/src e2e/src e2e/tests \
-    && touch common/src/lib.rs producer/src/lib.rs consumer/src/lib.rs broker/src/lib.rs e2e/src/lib.rs \
-    && for main in producer/src consumer/src broker/src demo/src; do echo 'fn main() {}' >"$main/main.rs"; done \
-    && echo 'fn main() {}' >e2e/tests/scenarios.rs \
+RUN for crate in common producer consumer broker demo e2e; do \
+        mkdir -p "$crate/src" "$crate/tests" && touch "$crate/src/lib.rs" && echo 'fn main() {}' >"$crate/src/main.rs"; \
+    done \
+    # Tests that a Cargo.toml names have to be there, or cargo refuses it.
+    && for named in common/tests/service_process.rs e2e/tests/scenarios.rs; do echo 'fn main() {}' >"$named"; done \
     && cargo build --locked --release -p producer -p consumer
 
 # Then our own code. It is older than what was compiled for the empty crates, so cargo has to be told that it is new.
