@@ -13,6 +13,18 @@
 
 use std::error::Error;
 
+/// The table above for `--help`.
+pub(super) const HELP: &str = "\
+Exit codes:
+  0         done, or stopped as asked
+  1         finished, but not right: records unacknowledged, ledger unbalanced
+  2         the configuration cannot be run with; nothing was started
+  3         Kafka was at fault for longer than its deadline; restarting may help
+  4         refused: log and state do not belong together, or a topic is not laid out as needed
+  42        --fail-after did what it is for
+  130, 143  a second SIGINT or SIGTERM cut the drain off
+  134       a bug: please report the line that begins with `bug:`";
+
 /// The documented ways to end; see the table of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -109,5 +121,8 @@ mod tests {
         assert_eq!(codes.map(ExitCode::code), [0, 1, 2, 3, 4]);
         let codes = [ExitCode::FailAfter, ExitCode::SecondInterrupt, ExitCode::SecondTerminate];
         assert_eq!(codes.map(ExitCode::code), [42, 130, 143]);
+        for code in ["\n  0  ", "\n  1  ", "\n  2  ", "\n  3  ", "\n  4  ", "\n  42  ", "\n  130, 143  ", "\n  134  "] {
+            assert!(HELP.contains(code), "{code:?} is not in the help");
+        }
     }
 }

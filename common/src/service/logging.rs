@@ -17,7 +17,7 @@ use super::config::Problems;
 
 /// What is logged when nothing else is asked for. The Kafka clients speak of every lost connection, which our own
 /// lines report with what is done about it.
-pub const DEFAULT_FILTER: &str = "info,krafka=warn,rskafka=warn,krafka::network::pool=error";
+pub const DEFAULT_FILTER: &str = "info,krafka=warn,rskafka=off,krafka::network::pool=error";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +188,25 @@ mod tests {
         });
         let words: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
         assert_eq!(words, ["ours", "rebalance"]);
+    }
+
+    #[test]
+    fn lines_take_the_way_they_are_given_each_in_one_piece() {
+        let calls = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&calls);
+        write_through(Some(Box::new(move |write| {
+            *counted.lock().unwrap() += 1;
+            write();
+        })));
+        let mut line = StandardError::default();
+        line.write_all(b"half a line, ").unwrap();
+        line.write_all(b"written by a test of logging\n").unwrap();
+        assert_eq!(*calls.lock().unwrap(), 0);
+        drop(line);
+        assert_eq!(*calls.lock().unwrap(), 1);
+        write_through(None);
+        drop(StandardError::default());
+        assert_eq!(*calls.lock().unwrap(), 1);
     }
 
     #[test]

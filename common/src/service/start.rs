@@ -41,42 +41,32 @@
 //! }
 //! ```
 
+mod common_settings;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args as _, Command, FromArgMatches as _, Subcommand};
-use tracing_subscriber::EnvFilter;
+use common_settings::{ServiceConfiguration, ServiceSettings};
+
+pub use common_settings::Listen;
 
 use super::bug::abort_on_panic;
 use super::config::{self, ConfigurationError, Environment, Problems, Settings, layered};
-use super::exit::{ExitCode, Failure, one_line};
+use super::exit::{self, ExitCode, Failure, one_line};
 use super::http::Ops;
 use super::liveness::Liveness;
-use super::logging::{self, LogFormat};
+use super::logging;
 use super::metrics::Metrics;
 use super::output::complain;
 use super::readiness::Readiness;
 use super::shutdown::Shutdown;
 
-/// Most worker threads that can be asked for.
-const WORKER_THREADS_MAX: usize = 256;
-
 /// Time that work on blocking threads is given to end when the runtime stops; what is still at it is left behind.
 const RUNTIME_STOP_LIMIT: Duration = Duration::from_secs(1);
-
-/// The table of [`super::exit`] for `--help`.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0         done, or stopped as asked
-  1         finished, but not right: records unacknowledged, ledger unbalanced
-  2         the configuration cannot be run with; nothing was started
-  3         Kafka was at fault for longer than its deadline; restarting may help
-  4         refused: log and state do not belong together, or a topic is not laid out as needed
-  42        --fail-after did what it is for
-  130, 143  a second SIGINT or SIGTERM cut the drain off
-  134       a bug: please report the line that begins with `bug:`";
 
 /// What a binary is.
 #[derive(Clone, Copy, Debug)]
@@ -106,63 +96,9 @@ pub struct Started<S: Settings, C = NoCommand> {
     pub ops: Ops,
 }
 
-/// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// The address.
-    pub address: SocketAddr,
-    /// Whether someone chose it; if not, it is the program's default, and another may do as well.
-    pub chosen: bool,
-}
-
 /// For binaries without subcommands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum NoCommand {}
-
-/// What every binary can be told.
-#[derive(Debug, Default, clap::Args, serde::Serialize, serde::Deserialize)]
-struct ServiceSettings {
-    /// Address of the HTTP server; port 0 takes any free one
-    #[arg(long, value_name = "IP:PORT")]
-    http_listen: Option<String>,
-    /// How log lines look; auto is pretty on a terminal and json otherwise
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<String>,
-    /// Which log lines are written; replaces the default as a whole
-    #[arg(long, value_name = "FILTER")]
-    rust_log: Option<String>,
-    /// Threads that do the work; one for each processor when left out
-    #[arg(long, value_name = "N")]
-    worker_threads: Option<String>,
-}
-
-#[derive(Debug)]
-struct ServiceConfiguration {
-    http_listen: Listen,
-    log_format: LogFormat,
-    log_filter: EnvFilter,
-    worker_threads: Option<NonZeroUsize>,
-}
-
-impl ServiceSettings {
-    fn validate_with(&self, program: &Program, problems: &mut Problems) -> ServiceConfiguration {
-        let address = problems.socket_address("http_listen", &self.http_listen, program.http_listen);
-        let threads =
-            problems.optional_integer("worker_threads", &self.worker_threads, 1..=WORKER_THREADS_MAX, "threads");
-        ServiceConfiguration {
-            http_listen: Listen { address, chosen: self.http_listen.is_some() },
-            log_format: problems.log_format("log_format", &self.log_format),
-            log_filter: problems.log_filter("rust_log", &self.rust_log),
-            worker_threads: threads.and_then(NonZeroUsize::new),
-        }
-    }
-}
-
-/// Only so that [`layered`] takes it; the default of `http_listen` is the program's.
-impl Settings for ServiceSettings {
-    type Configuration = ();
-    fn validate(&self, _: &mut Problems) {}
-}
 
 /// What the command line and the environment came to.
 #[derive(Debug)]
@@ -243,7 +179,7 @@ impl Program {
         let settings = layered(settings, environment, &mut problems);
         let service = layered(service, environment, &mut problems);
         let configuration = settings.validate(&mut problems);
-        let service = service.validate_with(self, &mut problems);
+        let service = service.validate_with(self.http_listen, &mut problems);
         problems.finish()?;
         Ok(Parsed { configuration, command, service })
     }
@@ -256,7 +192,7 @@ impl Program {
         C::augment_subcommands(command.name(self.name).bin_name(self.name).version(self.version))
             .about(self.about)
             .long_about(None)
-            .after_long_help(EXIT_CODES)
+            .after_long_help(exit::HELP)
     }
 
     /// All settings as a Markdown table, for the README.
@@ -278,7 +214,7 @@ impl Program {
         let mut problems = Problems::default();
         let unset: S = config::unset();
         unset.validate(&mut problems);
-        ServiceSettings::default().validate_with(self, &mut problems);
+        ServiceSettings::default().validate_with(self.http_listen, &mut problems);
         problems
     }
 
@@ -338,6 +274,3 @@ impl Program {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,7 +44,7 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Time for open requests to be answered when the server stops.
 pub const STOP_LIMIT: Duration = Duration::from_secs(1);
 /// Wait after a connection could not be accepted, such as when all file descriptors are in use.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]

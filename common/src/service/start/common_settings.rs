@@ -1,0 +1,66 @@
+//! The settings that every binary has: where its HTTP server listens, how it logs, how many threads it takes.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::service::config::{Problems, Settings};
+use crate::service::logging::LogFormat;
+
+/// Most worker threads that can be asked for.
+const WORKER_THREADS_MAX: usize = 256;
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether someone chose it; if not, it is the program's default, and another may do as well.
+    pub chosen: bool,
+}
+
+/// What every binary can be told.
+#[derive(Debug, Default, clap::Args, serde::Serialize, serde::Deserialize)]
+pub(super) struct ServiceSettings {
+    /// Address of the HTTP server; port 0 takes any free one
+    #[arg(long, value_name = "IP:PORT")]
+    http_listen: Option<String>,
+    /// How log lines look; auto is pretty on a terminal and json otherwise
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Which log lines are written; replaces the default as a whole
+    #[arg(long, value_name = "FILTER")]
+    rust_log: Option<String>,
+    /// Threads that do the work; one for each processor when left out
+    #[arg(long, value_name = "N")]
+    worker_threads: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct ServiceConfiguration {
+    pub(super) http_listen: Listen,
+    pub(super) log_format: LogFormat,
+    pub(super) log_filter: EnvFilter,
+    pub(super) worker_threads: Option<NonZeroUsize>,
+}
+
+impl ServiceSettings {
+    pub(super) fn validate_with(&self, default_listen: &str, problems: &mut Problems) -> ServiceConfiguration {
+        let address = problems.socket_address("http_listen", &self.http_listen, default_listen);
+        let threads =
+            problems.optional_integer("worker_threads", &self.worker_threads, 1..=WORKER_THREADS_MAX, "threads");
+        ServiceConfiguration {
+            http_listen: Listen { address, chosen: self.http_listen.is_some() },
+            log_format: problems.log_format("log_format", &self.log_format),
+            log_filter: problems.log_filter("rust_log", &self.rust_log),
+            worker_threads: threads.and_then(NonZeroUsize::new),
+        }
+    }
+}
+
+/// Only so that [`layered`] takes it; the default of `http_listen` is the program's.
+impl Settings for ServiceSettings {
+    type Configuration = ();
+    fn validate(&self, _: &mut Problems) {}
+}
