@@ -17,11 +17,12 @@ fn main() -> ExitCode {
     if std::env::var_os(process::MARKER).is_some() {
         return subject::main();
     }
-    let tests: [(&str, fn()); 14] = [
+    let tests: [(&str, fn()); 15] = [
         ("sigterm_drains_and_exits_0", sigterm_drains_and_exits_0),
         ("sigint_drains_and_exits_0", sigint_drains_and_exits_0),
         ("a_second_signal_ends_a_drain_and_says_what_it_cut_off", a_second_signal_ends_a_drain),
         ("a_second_signal_ends_a_process_whose_threads_are_all_stuck", a_second_signal_ends_a_stuck_process),
+        ("a_second_signal_ends_a_process_whose_log_nobody_reads", a_second_signal_ends_a_blocked_process),
         ("a_panic_in_any_task_stops_the_process_with_one_line", a_panic_in_a_task_stops_the_process),
         ("a_panic_is_seen_whatever_the_log_filter_says", a_panic_is_seen_whatever_the_filter),
         ("a_failure_is_one_line_and_its_code", a_failure_is_one_line_and_its_code),
@@ -80,6 +81,14 @@ fn a_second_signal_ends_a_stuck_process() {
     subject.wait_for_line("SIGTERM: stopping");
     subject.signal("TERM");
     assert_eq!(subject.wait().code, Some(143));
+}
+
+fn a_second_signal_ends_a_blocked_process() {
+    // The pipe fills up, and whoever logs is stuck in the write.
+    let mut subject = Subject::start_with(&["--mode=flood"], &[], Stdio::piped());
+    subject.wait_until_it_floods();
+    let ended = subject.signal_until_end("TERM");
+    assert_eq!(ended.code, Some(143), "{ended:?}");
 }
 
 fn a_panic_in_a_task_stops_the_process() {

@@ -68,6 +68,23 @@ impl Subject {
         assert!(sent.success());
     }
 
+    /// Waits for its first line of output, after which its log fills a pipe that nobody reads.
+    pub(super) fn wait_until_it_floods(&mut self) {
+        let mut output = BufReader::new(self.child.stdout.take().expect("it is piped"));
+        output.read_line(&mut self.seen).unwrap();
+    }
+
+    /// Sends it a signal again and again until it ends: two that come at once count as one.
+    pub(super) fn signal_until_end(mut self, name: &str) -> Ended {
+        let end = Instant::now() + DEADLINE;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "still running after {DEADLINE:?}");
+            self.signal(name);
+            thread::park_timeout(Duration::from_millis(50));
+        }
+        self.wait()
+    }
+
     /// Waits until a line of its log has `text`.
     pub(super) fn wait_for_line(&mut self, text: &str) {
         let end = Instant::now() + DEADLINE;

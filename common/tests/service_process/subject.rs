@@ -24,6 +24,7 @@ enum Mode {
     Fail,
     NotRight,
     Chatter,
+    Flood,
     BlockingThread,
 }
 
@@ -39,6 +40,7 @@ impl Settings for SubjectSettings {
             ("fail", Mode::Fail),
             ("not-right", Mode::NotRight),
             ("chatter", Mode::Chatter),
+            ("flood", Mode::Flood),
             ("blocking-thread", Mode::BlockingThread),
         ];
         problems.one_of("mode", &self.mode, "serve", &modes)
@@ -98,6 +100,12 @@ async fn run(started: Started<SubjectSettings, NoCommand>) -> Result<ExitCode, N
             }
             // Whether anyone still reads is no matter here.
             let _ = output::line("done");
+        }
+        Mode::Flood => {
+            let _ = output::line("flooding");
+            loop {
+                info!(words = 2, "so so");
+            }
         }
         Mode::BlockingThread => {
             tokio::task::spawn_blocking(block);
