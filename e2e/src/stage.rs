@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, Kind, Lab};
 use crate::kafka::Client;
 use crate::oracle::{self, Ends, Recount, Settings};
 use crate::process::Process;
-use crate::{Checked, Failure, evidence, ports, schema};
+use crate::{Checked, Failure, evidence, ports, schema, wait};
 
 /// How long a bounded run of a program may take. Generous: the machine may be busy with other tests.
 pub const RUN_DEADLINE: Duration = Duration::from_secs(120);
@@ -24,6 +24,9 @@ const SCALE_VARIABLE: &str = "E2E_SCALE";
 /// How many files of output are shown when a scenario fails, and how many lines of each.
 const LOGS_SHOWN_MAX: usize = 8;
 const LOG_LINES_SHOWN_MAX: usize = 25;
+
+/// How much of a scenario's name its topics bear.
+const TOPIC_PREFIX_CHARS: usize = 24;
 
 /// One scenario's own world.
 #[derive(Debug)]
@@ -70,7 +73,8 @@ impl<'l> Stage<'l> {
         let folder = lab.folder().join(folder);
         std::fs::create_dir_all(&folder)?;
         // The cluster may be somebody's who runs these tests again and again.
-        let topic = format!("{name}-{}", chrono::Utc::now().timestamp_millis());
+        let short: String = name.chars().take(TOPIC_PREFIX_CHARS).collect();
+        let topic = format!("{short}-{}", chrono::Utc::now().timestamp_millis());
         Ok(Self { cluster, folder, topic, started: AtomicU32::new(0) })
     }
 
@@ -124,12 +128,24 @@ impl<'l> Stage<'l> {
         format!("{}-group", self.topic)
     }
 
-    /// Makes the topic of transactions with the configs that an adopted topic may have.
+    /// Makes the topic of transactions before any of the programs does.
     ///
     /// # Errors
     /// When the broker refuses.
     pub fn create_topic(&self, partitions: i32) -> Checked {
-        Ok(self.client().create_topic(&self.topic, partitions, &[])?)
+        self.create(&self.topic, partitions, &[])
+    }
+
+    /// Makes a topic and waits until it can be written to: a broker announces one before its leaders are in office.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn create(&self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Checked {
+        let mut client = self.client();
+        client.create_topic(topic, partitions, configs)?;
+        wait::until_true("the new topic being led", READY_DEADLINE, || {
+            (0..partitions).all(|partition| client.log_end(topic, partition).is_ok_and(|end| end == 0))
+        })
     }
 
     /// Starts the producer with these flags.
@@ -165,7 +181,7 @@ impl<'l> Stage<'l> {
             .envs(settings.iter().copied())
             .args(flags);
         if name == "consumer" {
-            command.env("KAFKA_GROUP", self.group());
+            command.env("CONSUMER_GROUP", self.group());
         }
         Ok(Process::spawn(command, &format!("{number:02}-{name}"), &self.folder)?.serving(http))
     }

@@ -19,7 +19,7 @@ pub(super) fn a_compacted_state_topic_restores_the_state(stage: &mut Stage<'_>) 
         ("min.cleanable.dirty.ratio", "0.001"),
         ("max.compaction.lag.ms", "200"),
     ];
-    stage.client().create_topic(&stage.topic_of("state"), PARTITIONS, &eager)?;
+    stage.create(&stage.topic_of("state"), PARTITIONS, &eager)?;
     let mut consumer = stage.consumer(&[])?;
     consumer.wait_ready(READY_DEADLINE)?;
     let mut producer = stage.producer(&["--rate", "2000", "--seed", "6"])?;
@@ -104,10 +104,7 @@ fn make_again(stage: &Stage<'_>) -> Checked {
     })?;
     // Its files go a little later than its name.
     wait::until_true("the topic being made again", BROKER_DEADLINE, || {
-        client.create_topic(stage.topic(), PARTITIONS, &[]).is_ok()
-    })?;
-    wait::until_true("the new topic being empty and led", BROKER_DEADLINE, || {
-        (0..PARTITIONS).all(|partition| client.log_end(stage.topic(), partition).is_ok_and(|end| end == 0))
+        stage.create(stage.topic(), PARTITIONS, &[]).is_ok()
     })
 }
 

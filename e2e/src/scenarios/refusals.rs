@@ -53,14 +53,14 @@ pub(super) fn a_host_name_of_compose_gets_a_hint(stage: &mut Stage<'_>) -> Check
 
 pub(super) fn a_state_topic_with_too_many_partitions_is_refused(stage: &mut Stage<'_>) -> Checked {
     stage.create_topic(3)?;
-    stage.client().create_topic(&stage.topic_of("state"), 5, &[("cleanup.policy", "compact")])?;
+    stage.create(&stage.topic_of("state"), 5, &[("cleanup.policy", "compact")])?;
     claim_refused(stage, &[&stage.topic_of("state"), "5 partitions", "3"])
 }
 
 pub(super) fn a_state_topic_with_too_few_partitions_grows(stage: &mut Stage<'_>) -> Checked {
     stage.create_topic(4)?;
     let state = stage.topic_of("state");
-    stage.client().create_topic(&state, 2, &[("cleanup.policy", "compact")])?;
+    stage.create(&state, 2, &[("cleanup.policy", "compact")])?;
     stage.produce(&["--count", "500", "--rate", "0", "--seed", "19"])?;
     let summary = stage.consume_to_end(&[])?;
     stage.claim_agreement(&summary)?;
@@ -70,13 +70,13 @@ pub(super) fn a_state_topic_with_too_few_partitions_grows(stage: &mut Stage<'_>)
 
 pub(super) fn a_state_topic_that_is_not_compacted_is_refused(stage: &mut Stage<'_>) -> Checked {
     stage.create_topic(1)?;
-    stage.client().create_topic(&stage.topic_of("state"), 1, &[("cleanup.policy", "delete")])?;
+    stage.create(&stage.topic_of("state"), 1, &[("cleanup.policy", "delete")])?;
     claim_refused(stage, &[&stage.topic_of("state"), "--add-config cleanup.policy=compact"])
 }
 
 pub(super) fn broker_timestamps_are_refused(stage: &mut Stage<'_>) -> Checked {
     let configs = [("message.timestamp.type", "LogAppendTime")];
-    stage.client().create_topic(stage.topic(), 1, &configs)?;
+    stage.create(stage.topic(), 1, &configs)?;
     claim_refused(stage, &[stage.topic(), "--add-config message.timestamp.type=CreateTime"])
 }
 

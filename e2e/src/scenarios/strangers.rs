@@ -35,7 +35,7 @@ pub(super) fn records_of_other_clients_count_alike(stage: &mut Stage<'_>) -> Che
 pub(super) fn what_rskafka_cannot_decode_is_counted_all_the_same(stage: &mut Stage<'_>) -> Checked {
     // A timestamp beyond the calendar is only let in where the topic doesn't bound it.
     let lax = [("message.timestamp.after.max.ms", "9223372036854775807")];
-    stage.client().create_topic(stage.topic(), 2, &lax)?;
+    stage.create(stage.topic(), 2, &lax)?;
     let mut client = stage.client();
     let mut number = 0;
     let mut next = || {
