@@ -132,3 +132,6 @@ impl Feed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

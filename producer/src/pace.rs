@@ -57,10 +57,7 @@ impl Pace {
     #[inline]
     pub fn moment(&self, number: u64, elapsed: Duration) -> Moment {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
-        let after = |per_second: i64| match self.rate {
-            Some(rate) => Some(scaled(number, per_second, i64::from(rate))),
-            None => None,
-        };
+        let after = |per_second: i64| self.rate.map(|rate| scaled(number, per_second, i64::from(rate)));
         let intended_us = self
             .epoch_us
             .saturating_add(after(1_000_000).unwrap_or_else(|| i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)));

@@ -20,6 +20,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     about: "Generates realistic financial transactions into Kafka at any rate",
     http_listen: "0.0.0.0:8081",
+    log_filter: common::service::logging::DEFAULT_FILTER,
 };
 
 /// The life of the process between its start and its exit code.

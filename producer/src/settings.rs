@@ -132,7 +132,7 @@ impl Settings for ProducerSettings {
         let servers = &self.kafka_bootstrap_servers;
         Configuration {
             kafka: ConnectionSettings {
-                bootstrap_servers: problems.bootstrap_servers("kafka_bootstrap_servers", servers, "localhost:9092"),
+                bootstrap_servers: problems.bootstrap_servers("kafka_bootstrap_servers", servers, "kafka:9092"),
                 client_id: "tally-producer".to_owned(),
             },
             topic: problems.topic_name("kafka_topic", &self.kafka_topic, "transactions"),
