@@ -17,6 +17,9 @@ const DERIVED_RETENTION_MS: i64 = 2 * TRANSACTIONS_RETENTION_MS;
 const RETENTION_MS_MIN: i64 = 48 * 3_600_000;
 /// What a dead letter needs beyond the record that it wraps.
 const DEAD_LETTER_BYTES_EXTRA: i64 = 65_536;
+/// Largest batch of the topics that hold snapshots. A snapshot is a few kilobytes; one that counts every currency in
+/// every country and window, as an attacker may have it, is a few megabytes.
+const SNAPSHOT_BYTES_MAX: i64 = 16 << 20;
 /// Kafka's default for `max.message.bytes`.
 const MESSAGE_BYTES_DEFAULT: i64 = 1_048_588;
 
@@ -152,8 +155,9 @@ fn state_request(names: &TopicNames, layout: Layout) -> TopicRequest {
         ("cleanup.policy", "compact".to_owned()),
         // One snapshot a second makes garbage fast: roll and clean often, so that a restart reads little.
         ("segment.ms", "600000".to_owned()),
-        ("segment.bytes", (16 << 20).to_string()),
+        ("segment.bytes", (2 * SNAPSHOT_BYTES_MAX).to_string()),
         ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+        ("max.message.bytes", SNAPSHOT_BYTES_MAX.to_string()),
     ];
     TopicRequest::new(&names.state, layout.partitions, configs)
 }
@@ -165,7 +169,11 @@ fn derived_requests(names: &TopicNames, layout: Layout, source: &TopicState) -> 
     [
         TopicRequest::new(&names.dead_letters, layout.partitions, vec![kept(), bytes_max]),
         TopicRequest::new(&names.windows, layout.partitions, vec![kept()]),
-        TopicRequest::new(&names.anchors, layout.partitions, vec![kept()]),
+        TopicRequest::new(
+            &names.anchors,
+            layout.partitions,
+            vec![kept(), ("max.message.bytes", SNAPSHOT_BYTES_MAX.to_string())],
+        ),
     ]
 }
 
@@ -180,14 +188,18 @@ fn check_transactions(topic: &str, state: &TopicState) -> Result<(), TopicsError
         return Err(TopicsError::Unsuitable {
             topic: topic.to_owned(),
             problem: "has message.timestamp.type=LogAppendTime".to_owned(),
-            advice: format!("Set it to CreateTime: kafka-configs --alter --topic {topic} --add-config message.timestamp.type=CreateTime"),
+            advice: format!(
+                "Set it to CreateTime: kafka-configs --alter --topic {topic} --add-config message.timestamp.type=CreateTime"
+            ),
         });
     }
     if config("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
         return Err(TopicsError::Unsuitable {
             topic: topic.to_owned(),
             problem: "is compacted, which deletes transactions".to_owned(),
-            advice: format!("Set cleanup.policy=delete: kafka-configs --alter --topic {topic} --add-config cleanup.policy=delete"),
+            advice: format!(
+                "Set cleanup.policy=delete: kafka-configs --alter --topic {topic} --add-config cleanup.policy=delete"
+            ),
         });
     }
     if number(state, "retention.ms").is_some_and(|kept_ms| (0..RETENTION_MS_MIN).contains(&kept_ms)) {
@@ -200,8 +212,13 @@ fn check_state(topic: &str, state: &TopicState, layout: Layout) -> Result<(), To
     if state.configs.get("cleanup.policy").is_some_and(|policy| policy != "compact") {
         return Err(TopicsError::Unsuitable {
             topic: topic.to_owned(),
-            problem: format!("has cleanup.policy={}, so snapshots would be deleted by age", state.configs["cleanup.policy"]),
-            advice: format!("Set it to compact: kafka-configs --alter --topic {topic} --add-config cleanup.policy=compact"),
+            problem: format!(
+                "has cleanup.policy={}, so snapshots would be deleted by age",
+                state.configs["cleanup.policy"]
+            ),
+            advice: format!(
+                "Set it to compact: kafka-configs --alter --topic {topic} --add-config cleanup.policy=compact"
+            ),
         });
     }
     if state.partitions > layout.partitions {

@@ -19,8 +19,6 @@ use crate::fold::{ClosedWindow, Snapshot};
 
 /// Most bytes of one produce request, before compression: below the brokers' default limit of 1 MiB.
 const REQUEST_BYTES_MAX: usize = 800_000;
-/// Most bytes of a snapshot, compressed or not. A larger one would not be taken by the brokers.
-pub const SNAPSHOT_BYTES_MAX: usize = 8 << 20;
 
 /// What has to be durable before a partition's progress is.
 pub struct Checkpoint {

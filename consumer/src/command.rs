@@ -16,7 +16,7 @@ use crate::{
     clock::now_ms,
     error::ConsumerError,
     fold::{PartitionState, Snapshot},
-    http, metrics, pipeline, report,
+    http, metrics, pipeline, progress_bar, report,
     restore::highest_snapshot,
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
@@ -55,9 +55,13 @@ async fn consume(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     let server = OpsServer::bind(http_listen.address).await?.serve(http::router(Arc::clone(&view)), ops.clone());
     let stop_report = CancellationToken::new();
     let reporting = tokio::spawn(report::log_progress(Arc::clone(&view), stop_report.clone()));
+    let bar = configuration.until_end.then(|| tokio::spawn(progress_bar::show(Arc::clone(&view), stop_report.clone())));
     let outcome = pipeline::run(&configuration, Arc::clone(&view), &ops, shutdown.token().clone()).await;
     stop_report.cancel();
     reporting.await.expect("a task that panics stops the process");
+    if let Some(bar) = bar {
+        bar.await.expect("a task that panics stops the process");
+    }
     server.stop().await;
     outcome?;
     let summary = view.summary(now_ms());
@@ -139,6 +143,7 @@ pub const PROGRAM: common::service::Program = common::service::Program {
     version: env!("CARGO_PKG_VERSION"),
     about: "Validates, de-duplicates and aggregates transactions from Kafka exactly once, and keeps the ledger",
     http_listen: "0.0.0.0:8080",
+    log_filter: common::service::logging::DEFAULT_FILTER,
 };
 
 impl From<WriteError> for ConsumerError {

@@ -21,6 +21,8 @@ pub mod http;
 pub mod membership;
 pub mod metrics;
 pub mod pipeline;
+pub mod progress_bar;
+pub mod read_ahead;
 pub mod report;
 pub mod restore;
 pub mod settings;

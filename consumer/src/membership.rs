@@ -16,6 +16,8 @@ use crate::view::View;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for one commit.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for the last commit: a process that is asked to stop must not wait for a broker that is silent.
+const LAST_COMMIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Commits how far the snapshots have come, so that `kafka-consumer-groups` and the like show it. Nothing here
 /// depends on a commit: one that fails is made up for by the next.
@@ -48,14 +50,14 @@ impl GroupCommits {
                 () = stop.cancelled() => true,
                 _ = ticks.tick() => false,
             };
-            self.commit_new(&view).await;
+            self.commit_new(&view, if stopped { LAST_COMMIT_TIMEOUT } else { COMMIT_TIMEOUT }).await;
             if stopped {
                 return;
             }
         }
     }
 
-    async fn commit_new(&mut self, view: &View) {
+    async fn commit_new(&mut self, view: &View, limit: Duration) {
         let durable = view.snapshots();
         let new: Vec<(i32, i64)> = durable
             .iter()
@@ -65,7 +67,7 @@ impl GroupCommits {
         if new.is_empty() {
             return;
         }
-        let outcome = match timeout(COMMIT_TIMEOUT, self.commit(&new)).await {
+        let outcome = match timeout(limit, self.commit(&new)).await {
             Ok(outcome) => outcome.map_err(|fault| fault.to_string()),
             Err(_) => Err("no answer".to_owned()),
         };

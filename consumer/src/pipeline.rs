@@ -1,6 +1,7 @@
 //! The whole consumer: topics made ready, one worker a partition, and everything that shows how they are getting on.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,9 +10,9 @@ use std::{
 };
 
 use common::{
-    kafka::{Admin, Cluster, Fault, PartitionReader, ReadOptions},
+    kafka::{Admin, Cluster, Fault, PartitionReader, RETRY_DEADLINE, ReadOptions},
     service::{Condition, Ops},
-    topics::{self, Layout, TopicNames, TopicsError},
+    topics::{self, Layout, TopicNames},
 };
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -98,7 +99,6 @@ pub async fn run(
     let context = Arc::new(Context::new(configuration, view));
     let kafka = ops.readiness.condition("kafka");
     let Some(layout) = prepare(&context, configuration.partitions, &kafka, &stop).await? else { return Ok(()) };
-    kafka.ready();
     let plan = Plan::make(&context, layout, &configuration.group, configuration.until_end).await?;
     context.note_arrival();
 
@@ -121,6 +121,8 @@ pub async fn run(
         };
         workers.spawn(worker.run(stop_workers.clone()));
     }
+    // Only now: the partitions' own conditions have taken over.
+    kafka.ready();
     let outcome = until_all_end(workers, &context, configuration.idle_timeout, stop_workers).await;
     commits.cancel();
     committing.await.expect("a task that panics stops the process");
@@ -201,10 +203,7 @@ impl Plan {
     async fn make(context: &Context, layout: Layout, group: &str, until_end: bool) -> Result<Self, ConsumerError> {
         let partitions: Vec<i32> = (0..layout.partitions).collect();
         let topic = &context.names.transactions;
-        let committed = retried(|| async {
-            Admin::connect(&context.cluster).await?.committed(group, topic, &partitions).await
-        })
-        .await?;
+        let committed = committed(&context.cluster, group, topic, &partitions).await?;
         let mut parts = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let mut end = None;
@@ -218,13 +217,23 @@ impl Plan {
     }
 }
 
-/// A group's coordinator may need a moment after a cluster's start: asked again until the usual deadline.
-async fn retried<T>(call: impl AsyncFn() -> Result<T, Fault>) -> Result<T, TopicsError> {
-    let deadline = Instant::now() + common::kafka::RETRY_DEADLINE;
+/// What the group has committed. Its coordinator may need a moment after a cluster's start, so it is asked again until
+/// the usual deadline.
+async fn committed(
+    cluster: &Cluster,
+    group: &str,
+    topic: &str,
+    partitions: &[i32],
+) -> Result<HashMap<i32, i64>, Fault> {
+    let deadline = Instant::now() + RETRY_DEADLINE;
     loop {
-        match call().await {
-            Ok(value) => return Ok(value),
-            Err(fault) if !fault.may_pass() || Instant::now() >= deadline => return Err(fault.into()),
+        let asked = match Admin::connect(cluster).await {
+            Ok(admin) => admin.committed(group, topic, partitions).await,
+            Err(fault) => Err(fault),
+        };
+        match asked {
+            Ok(committed) => return Ok(committed),
+            Err(fault) if !fault.may_pass() || Instant::now() >= deadline => return Err(fault),
             Err(fault) => warn!("{fault}; trying again"),
         }
         sleep(START_PAUSE).await;

@@ -9,8 +9,8 @@ use common::{
 use tracing::{info, warn};
 
 use crate::{
-    fingerprint::fingerprint,
     fold::{FoldSettings, LastRecord, PartitionState, Snapshot, SnapshotError},
+    read_ahead::check_last_record,
 };
 
 /// How long a fetch waits while reading what must be there already.
@@ -113,9 +113,9 @@ impl Restore<'_> {
             return Err(self.diverged(&snapshot, format!("the log ends at {}", bounds.end)));
         }
         if let Some(last) = &snapshot.last_record
-            && last.offset >= bounds.start
+            && let Some(finding) = check_last_record(reader, last).await?
         {
-            self.compare(&snapshot, last, reader).await?;
+            return Err(self.diverged(&snapshot, finding));
         }
         let mut state = PartitionState::restore(&snapshot, self.hash_seed)
             .map_err(|cause| RestoreError::Snapshot { partition: self.partition, cause })?;
@@ -147,25 +147,6 @@ impl Restore<'_> {
 
     async fn highest_snapshot(self) -> Result<Option<Snapshot>, RestoreError> {
         highest_snapshot(self.cluster, self.names, self.partition).await
-    }
-
-    async fn compare(
-        self,
-        snapshot: &Snapshot,
-        last: &LastRecord,
-        reader: &mut PartitionReader,
-    ) -> Result<(), RestoreError> {
-        let found = match reader.read(last.offset).await? {
-            Read::Records(batch) => batch.iter().next().map(|record| fingerprint(&record)),
-            Read::OutOfRange => None,
-        };
-        match found {
-            Some(found) if found == *last => Ok(()),
-            Some(found) if found.offset == last.offset => {
-                Err(self.diverged(snapshot, format!("another record stands at offset {}", last.offset)))
-            }
-            _ => Err(self.diverged(snapshot, format!("no record stands at offset {} any more", last.offset))),
-        }
     }
 
     async fn refill_id_window(

@@ -94,7 +94,7 @@ impl Configuration {
 }
 
 /// Most windows that may take transactions at the same time: bounds memory and the size of a snapshot.
-const WINDOWS_MAX: i64 = 1_000;
+const WINDOWS_MAX: i64 = 200;
 const HOUR_MS: i64 = 3_600_000;
 
 impl Settings for ConsumerSettings {

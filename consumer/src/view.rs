@@ -20,6 +20,8 @@ use common::{money::format_minor, transaction::Transaction};
 pub struct View {
     snapshots: Mutex<BTreeMap<i32, Arc<Snapshot>>>,
     progress: Mutex<BTreeMap<i32, Arc<Progress>>>,
+    /// Records that a bounded run has to read; 0 in a run without an end.
+    goal: AtomicU64,
     sample_wanted: AtomicBool,
     sample: Mutex<Option<String>>,
 }
@@ -81,6 +83,17 @@ impl View {
     #[must_use]
     pub fn folded(&self) -> u64 {
         self.all_progress().iter().map(|(_, progress)| progress.folded.load(Relaxed)).sum()
+    }
+
+    /// How many records a bounded run has to read.
+    #[must_use]
+    pub fn goal(&self) -> u64 {
+        self.goal.load(Relaxed)
+    }
+
+    /// Adds to what a bounded run has to read.
+    pub fn add_to_goal(&self, records: u64) {
+        self.goal.fetch_add(records, Relaxed);
     }
 
     /// Asks for one accepted transaction to show, and takes the one that came since the last call.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{
-    kafka::{Batch, Fault, PartitionReader, Read, Record, RecordView},
+    kafka::{Batch, PartitionReader, Record, RecordView},
     service::{Condition, Heartbeat},
 };
 use tokio::{
@@ -31,6 +31,7 @@ use crate::{
     fingerprint::fingerprint,
     fold::{LastRecord, PartitionState, Verdict},
     pipeline::Context,
+    read_ahead::{Ahead, ReadAhead},
     restore::{Restore, RestoreError, Restored},
     view::Progress,
 };
@@ -42,7 +43,7 @@ const CLOSED_WINDOWS_MAX: usize = 1_000;
 /// How long one write of a checkpoint may take, all tries together.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the last checkpoint may take after a stop was asked for.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(4);
+const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
 /// Batches that are ready before they are needed. One is enough to overlap fetching with folding.
 const READ_AHEAD_BATCHES: usize = 1;
 /// Pause before a partition is taken up again after a fault.
@@ -51,10 +52,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Why a partition stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// A broker fault while reading.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// It could not be taken up.
+    /// It could not be taken up, or not be read on.
     #[error(transparent)]
     Restore(#[from] RestoreError),
     /// Its progress could not be made durable.
@@ -67,7 +65,7 @@ impl WorkerError {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Fault(fault) | Self::Restore(RestoreError::Fault(fault)) => fault.may_pass(),
+            Self::Restore(RestoreError::Fault(fault)) => fault.may_pass(),
             Self::Restore(_) => false,
             Self::Checkpoint(error) => error.may_pass(),
         }
@@ -129,17 +127,21 @@ impl Worker {
             restored = restore.run(&mut reader) => restored?,
         };
         self.condition.ready();
+        if let Some(end) = self.end {
+            let left = end - restored.state.next_offset();
+            context.view.add_to_goal(u64::try_from(left).unwrap_or(0));
+        }
         let mut folding = Folding::new(context, restored);
         let mut tasks = JoinSet::new();
         let (ahead, inbox) = mpsc::channel(READ_AHEAD_BATCHES);
-        tasks.spawn(read_ahead(reader, folding.state.next_offset(), self.end, ahead));
+        tasks.spawn(ReadAhead::new(reader, &folding.state, folding.last_record.clone(), self.end).run(ahead));
         self.fold_until_done(&mut folding, inbox, stop).await
     }
 
     async fn fold_until_done(
         &self,
         folding: &mut Folding,
-        mut inbox: mpsc::Receiver<Result<Ahead, WorkerError>>,
+        mut inbox: mpsc::Receiver<Result<Ahead, RestoreError>>,
         stop: &CancellationToken,
     ) -> Result<(), WorkerError> {
         let context = &self.context;
@@ -154,8 +156,9 @@ impl Worker {
                 () = stop.cancelled() => break,
                 Some(written) = writing.join_next() => idle = Some(self.written(written)?),
                 Some(ahead) = inbox.recv(), if !folding.is_full() => {
-                    folding.take(ahead?, self.end);
-                    context.note_arrival();
+                    if folding.take(ahead?, self.end) {
+                        context.note_arrival();
+                    }
                 }
                 _ = ticks.tick() => due = true,
             }
@@ -214,53 +217,6 @@ async fn write(mut checkpointer: Checkpointer, checkpoint: Checkpoint) -> Writte
     (checkpointer, checkpoint, result)
 }
 
-/// What the reader found next.
-enum Ahead {
-    Batch(Batch),
-    /// Retention deleted everything before this offset.
-    Deleted(i64),
-}
-
-/// Reads on while earlier batches are being folded. Ends with the first error, at `end`, or with the worker.
-async fn read_ahead(
-    mut reader: PartitionReader,
-    mut offset: i64,
-    end: Option<i64>,
-    to: mpsc::Sender<Result<Ahead, WorkerError>>,
-) {
-    while end.is_none_or(|end| offset < end) {
-        let next = read_next(&mut reader, &mut offset).await;
-        let failed = next.is_err();
-        // The worker has gone, or is about to.
-        if to.send(next).await.is_err() || failed {
-            return;
-        }
-    }
-}
-
-async fn read_next(reader: &mut PartitionReader, offset: &mut i64) -> Result<Ahead, WorkerError> {
-    match reader.read(*offset).await? {
-        Read::Records(batch) => {
-            *offset = batch.next_offset();
-            Ok(Ahead::Batch(batch))
-        }
-        Read::OutOfRange => {
-            let bounds = reader.bounds().await?;
-            if *offset > bounds.end {
-                return Err(RestoreError::Diverged {
-                    topic: reader.topic().to_owned(),
-                    partition: reader.partition(),
-                    next_offset: *offset,
-                    finding: format!("the log now ends at {}", bounds.end),
-                }
-                .into());
-            }
-            *offset = bounds.start.max(*offset);
-            Ok(Ahead::Deleted(*offset))
-        }
-    }
-}
-
 /// A partition's state and what has come of it since the last checkpoint.
 struct Folding {
     context: Arc<Context>,
@@ -295,13 +251,14 @@ impl Folding {
         }
     }
 
-    fn take(&mut self, ahead: Ahead, end: Option<i64>) {
+    /// Takes what was read; whether it brought the partition on.
+    fn take(&mut self, ahead: Ahead, end: Option<i64>) -> bool {
+        let before = self.state.next_offset();
         match ahead {
             Ahead::Batch(batch) => self.fold(&batch, end.unwrap_or(i64::MAX)),
             Ahead::Deleted(start) => {
-                let next_offset = self.state.next_offset();
                 warn!(
-                    partition = self.state.partition(), from = next_offset, to = start,
+                    partition = self.state.partition(), from = before, to = start,
                     "retention deleted records before they were read; the ledger counts them as skipped"
                 );
                 self.state.skip_to(start);
@@ -309,6 +266,7 @@ impl Folding {
             }
         }
         self.progress.next_offset.store(self.state.next_offset(), Relaxed);
+        self.state.next_offset() > before
     }
 
     fn fold(&mut self, batch: &Batch, end: i64) {

@@ -1,2 +1,8 @@
-//! (being built)
-fn main() {}
+//! The whole pipeline in one process, for a first look: `cargo run --release`.
+
+mod status;
+mod stack;
+
+fn main() -> std::process::ExitCode {
+    stack::PROGRAM.run(stack::run)
+}

@@ -119,6 +119,7 @@ pub struct PartitionReader {
     partition: i32,
     options: ReadOptions,
     connected: Option<(Arc<Client>, PartitionClient)>,
+    connections: u64,
     detour: Option<Detour>,
 }
 
@@ -126,7 +127,15 @@ impl PartitionReader {
     /// Names the partition. Connects with the first call.
     #[must_use]
     pub fn new(cluster: &Cluster, topic: &str, partition: i32, options: ReadOptions) -> Self {
-        Self { cluster: cluster.clone(), topic: topic.to_owned(), partition, options, connected: None, detour: None }
+        Self {
+            cluster: cluster.clone(),
+            topic: topic.to_owned(),
+            partition,
+            options,
+            connected: None,
+            connections: 0,
+            detour: None,
+        }
     }
 
     /// The topic.
@@ -139,6 +148,12 @@ impl PartitionReader {
     #[must_use]
     pub fn partition(&self) -> i32 {
         self.partition
+    }
+
+    /// How often a connection was made. When it has grown, the log may not be the same any more.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// The offsets that the partition holds now.
@@ -285,7 +300,11 @@ impl PartitionReader {
     async fn connection(&mut self) -> Result<(Arc<Client>, PartitionClient), Fault> {
         match self.connected.take() {
             Some(connected) => Ok(connected),
-            None => self.cluster.partition(&self.topic, self.partition).await,
+            None => {
+                let connected = self.cluster.partition(&self.topic, self.partition).await?;
+                self.connections += 1;
+                Ok(connected)
+            }
         }
     }
 }

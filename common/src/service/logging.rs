@@ -69,10 +69,10 @@ impl Problems {
     }
 
     /// `RUST_LOG`: a level, or `target=level` pairs separated by commas. What is given replaces the default as a whole.
-    pub fn log_filter(&mut self, setting: &'static str, given: &Option<String>) -> EnvFilter {
+    pub fn log_filter(&mut self, setting: &'static str, given: &Option<String>, default: &'static str) -> EnvFilter {
         let valid = "a level (error, warn, info, debug, trace, off) or target=level, several separated by commas";
-        let filter = self.parsed(setting, given, Some(DEFAULT_FILTER), valid, filter);
-        filter.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER))
+        let filter = self.parsed(setting, given, Some(default), valid, filter);
+        filter.unwrap_or_else(|| EnvFilter::new(default))
     }
 }
 

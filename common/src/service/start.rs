@@ -6,13 +6,14 @@
 //! ```
 //!
 //! ```no_run
-//! use common::service::{ExitCode, Failure, NoCommand, Problems, Program, Settings, Started};
+//! use common::service::{logging, ExitCode, Failure, NoCommand, Problems, Program, Settings, Started};
 //!
 //! const PROGRAM: Program = Program {
 //!     name: "example",
 //!     version: env!("CARGO_PKG_VERSION"),
 //!     about: "Shows how a binary starts",
 //!     http_listen: "127.0.0.1:8080",
+//!     log_filter: logging::DEFAULT_FILTER,
 //! };
 //!
 //! #[derive(clap::Args, serde::Serialize, serde::Deserialize)]
@@ -79,6 +80,8 @@ pub struct Program {
     pub about: &'static str,
     /// Default of `HTTP_LISTEN`.
     pub http_listen: &'static str,
+    /// Default of `RUST_LOG`.
+    pub log_filter: &'static str,
 }
 
 /// What the binary's own function gets.
@@ -179,7 +182,7 @@ impl Program {
         let settings = layered(settings, environment, &mut problems);
         let service = layered(service, environment, &mut problems);
         let configuration = settings.validate(&mut problems);
-        let service = service.validate_with(self.http_listen, &mut problems);
+        let service = service.validate_with(self.http_listen, self.log_filter, &mut problems);
         problems.finish()?;
         Ok(Parsed { configuration, command, service })
     }
@@ -214,7 +217,7 @@ impl Program {
         let mut problems = Problems::default();
         let unset: S = config::unset();
         unset.validate(&mut problems);
-        ServiceSettings::default().validate_with(self.http_listen, &mut problems);
+        ServiceSettings::default().validate_with(self.http_listen, self.log_filter, &mut problems);
         problems
     }
 

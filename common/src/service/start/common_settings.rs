@@ -46,14 +46,19 @@ pub(super) struct ServiceConfiguration {
 }
 
 impl ServiceSettings {
-    pub(super) fn validate_with(&self, default_listen: &str, problems: &mut Problems) -> ServiceConfiguration {
+    pub(super) fn validate_with(
+        &self,
+        default_listen: &str,
+        default_filter: &'static str,
+        problems: &mut Problems,
+    ) -> ServiceConfiguration {
         let address = problems.socket_address("http_listen", &self.http_listen, default_listen);
         let threads =
             problems.optional_integer("worker_threads", &self.worker_threads, 1..=WORKER_THREADS_MAX, "threads");
         ServiceConfiguration {
             http_listen: Listen { address, chosen: self.http_listen.is_some() },
             log_format: problems.log_format("log_format", &self.log_format),
-            log_filter: problems.log_filter("rust_log", &self.rust_log),
+            log_filter: problems.log_filter("rust_log", &self.rust_log, default_filter),
             worker_threads: threads.and_then(NonZeroUsize::new),
         }
     }
