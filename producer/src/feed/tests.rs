@@ -120,5 +120,5 @@ async fn a_record_is_written_once_even_if_it_had_to_wait_for_room() {
         tokio::task::yield_now().await;
     }
     running.await.unwrap();
-    assert_eq!(held_up, records(super::tests::feed(None, 500, ROOMY)).await);
+    assert_eq!(held_up, records(self::feed(None, 500, ROOMY)).await);
 }

@@ -1,20 +1,18 @@
 //! What a producer leaves in a broker's log, through everything that a broker can do to it.
 
-mod stage;
-
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::stage::{Logged, any_port, broker, configuration, log, producer, until};
 use common::partitioner::partition_for;
 use common::service::{ExitCode, Failure as _, Shutdown};
 use common::wire::{Reason, Rules, decode};
 use producer::{Producer, ProducerError};
-use stage::{Logged, any_port, broker, configuration, log, producer, until};
 
 /// The partitions of a topic that a producer creates by default.
 const PARTITIONS: i32 = 6;
 
-fn some(value: impl ToString) -> Option<String> {
-    Some(value.to_string())
+fn some(value: &str) -> Option<String> {
+    Some(value.to_owned())
 }
 
 /// The reason for which a consumer rejects a record, if it does.
@@ -49,12 +47,12 @@ async fn what_was_counted_is_what_lies_in_the_log() {
     let broker = broker(any_port(), folder.path()).await;
     let shutdown = Shutdown::manual();
     let configuration = configuration(broker.address(), |settings| {
-        settings.rate = some(0);
-        settings.count = some(20_000);
-        settings.malformed_ratio = some(0.05);
-        settings.repeat_ratio = some(0.05);
-        settings.late_ratio = some(0.05);
-        settings.future_ratio = some(0.05);
+        settings.rate = some("0");
+        settings.count = some("20000");
+        settings.malformed_ratio = some("0.05");
+        settings.repeat_ratio = some("0.05");
+        settings.late_ratio = some("0.05");
+        settings.future_ratio = some("0.05");
     });
     let outcome = producer(configuration, &shutdown).run(&shutdown).await;
     outcome.result.unwrap();
@@ -93,12 +91,12 @@ async fn a_seed_and_a_start_time_fill_two_topics_alike() {
         let shutdown = Shutdown::manual();
         let configuration = configuration(broker.address(), |settings| {
             settings.kafka_topic = some(topic);
-            settings.rate = some(0);
-            settings.count = some(5_000);
-            settings.seed = some(9);
+            settings.rate = some("0");
+            settings.count = some("5000");
+            settings.seed = some("9");
             settings.start_time = some("2026-11-20T19:12:01Z");
-            settings.malformed_ratio = some(0.1);
-            settings.repeat_ratio = some(0.1);
+            settings.malformed_ratio = some("0.1");
+            settings.repeat_ratio = some("0.1");
             settings.compression = some(if topic == "first" { "none" } else { "snappy" });
         });
         producer(configuration, &shutdown).run(&shutdown).await.result.unwrap();
@@ -118,9 +116,9 @@ async fn two_runs_of_one_seed_share_no_id_without_a_start_time() {
     for _ in 0..2 {
         let shutdown = Shutdown::manual();
         let configuration = configuration(broker.address(), |settings| {
-            settings.rate = some(0);
-            settings.count = some(2_000);
-            settings.seed = some(9);
+            settings.rate = some("0");
+            settings.count = some("2000");
+            settings.seed = some("9");
         });
         producer(configuration, &shutdown).run(&shutdown).await.result.unwrap();
     }
@@ -141,8 +139,8 @@ async fn a_broker_that_restarts_gets_every_record_and_no_sequence_changes() {
     let address = first.address();
     let shutdown = Shutdown::manual();
     let configuration = configuration(address, |settings| {
-        settings.rate = some(4_000);
-        settings.count = some(8_000);
+        settings.rate = some("4000");
+        settings.count = some("8000");
     });
     let producer = producer(configuration, &shutdown);
     let counters = producer.counters();
@@ -173,7 +171,7 @@ async fn stopping_flushes_what_was_sent() {
     let folder = tempfile::tempdir().unwrap();
     let broker = broker(any_port(), folder.path()).await;
     let shutdown = Shutdown::manual();
-    let producer = producer(configuration(broker.address(), |settings| settings.rate = some(20_000)), &shutdown);
+    let producer = producer(configuration(broker.address(), |settings| settings.rate = some("20000")), &shutdown);
     let counters = producer.counters();
     let stopping = shutdown.clone();
     let running = tokio::spawn(async move { producer.run(&stopping).await });
@@ -241,7 +239,7 @@ async fn a_broker_that_is_not_there_ends_a_bounded_run_and_not_another() {
     };
     let shutdown = Shutdown::manual();
     let bounded = configuration(gone, |settings| {
-        settings.count = some(10);
+        settings.count = some("10");
         settings.delivery_timeout = some("1s");
     });
     let outcome = producer(bounded, &shutdown).run(&shutdown).await;
@@ -250,7 +248,7 @@ async fn a_broker_that_is_not_there_ends_a_bounded_run_and_not_another() {
     assert!(error.to_string().contains(&gone.to_string()), "{error}");
 
     let unbounded = configuration(gone, |settings| settings.delivery_timeout = some("1s"));
-    let ops = stage::ops(&shutdown);
+    let ops = crate::stage::ops(&shutdown);
     let producer = Producer::new(unbounded, ops.clone());
     let stopping = shutdown.clone();
     let running = tokio::spawn(async move { producer.run(&stopping).await });

@@ -1,19 +1,17 @@
 //! The real binary: what it says of wrong settings, what it prints, and how it ends.
 
-mod stage;
-
 use std::process::{Command, Output, Stdio};
 
+use crate::stage::{any_port, broker};
 use common::service::NoCommand;
 use producer::ProducerSettings;
 use producer::service::PROGRAM;
-use stage::{any_port, broker};
 
 /// Runs the binary with nothing in its environment but `variables`.
 async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_producer"));
     command.args(arguments).env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
-    tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("the binary runs")
+    tokio::task::spawn_blocking(move || command.output()).await.expect("it ends").expect("the binary runs")
 }
 
 fn text(bytes: &[u8]) -> &str {

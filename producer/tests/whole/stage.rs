@@ -13,33 +13,33 @@ use common::wire::SequenceHeader;
 use producer::{Configuration, Producer, ProducerSettings};
 
 /// How long a test waits for anything.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A record as it lies in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logged {
-    pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
-    pub timestamp_ms: i64,
-    pub sequence_text: Option<Vec<u8>>,
+pub(crate) struct Logged {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) sequence_text: Option<Vec<u8>>,
 }
 
 impl Logged {
-    pub fn sequence(&self) -> Option<SequenceHeader> {
+    pub(crate) fn sequence(&self) -> Option<SequenceHeader> {
         SequenceHeader::parse(self.sequence_text.as_deref()?)
     }
 }
 
-pub async fn broker(listen: SocketAddr, folder: &Path) -> Broker {
+pub(crate) async fn broker(listen: SocketAddr, folder: &Path) -> Broker {
     Broker::start(BrokerConfig::new(listen, folder.to_owned())).await.expect("the broker starts")
 }
 
-pub fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// What a producer with these settings on top of the defaults runs with.
-pub fn configuration(address: SocketAddr, set: impl FnOnce(&mut ProducerSettings)) -> Configuration {
+pub(crate) fn configuration(address: SocketAddr, set: impl FnOnce(&mut ProducerSettings)) -> Configuration {
     let mut settings =
         ProducerSettings { kafka_bootstrap_servers: Some(address.to_string()), ..ProducerSettings::default() };
     set(&mut settings);
@@ -49,11 +49,11 @@ pub fn configuration(address: SocketAddr, set: impl FnOnce(&mut ProducerSettings
     configuration
 }
 
-pub fn producer(configuration: Configuration, shutdown: &Shutdown) -> Producer {
+pub(crate) fn producer(configuration: Configuration, shutdown: &Shutdown) -> Producer {
     Producer::new(configuration, ops(shutdown))
 }
 
-pub fn ops(shutdown: &Shutdown) -> Ops {
+pub(crate) fn ops(shutdown: &Shutdown) -> Ops {
     Ops {
         readiness: Readiness::new(shutdown),
         liveness: Liveness::default(),
@@ -62,7 +62,7 @@ pub fn ops(shutdown: &Shutdown) -> Ops {
 }
 
 /// Everything in a topic, by partition, in order.
-pub async fn log(address: SocketAddr, topic: &str, partitions: i32) -> BTreeMap<i32, Vec<Logged>> {
+pub(crate) async fn log(address: SocketAddr, topic: &str, partitions: i32) -> BTreeMap<i32, Vec<Logged>> {
     let cluster = Cluster::new(ConnectionSettings {
         bootstrap_servers: vec![address.to_string()],
         client_id: "producer-test".to_owned(),
@@ -91,7 +91,7 @@ pub async fn log(address: SocketAddr, topic: &str, partitions: i32) -> BTreeMap<
 }
 
 /// Waits until `holds`, looking every few milliseconds.
-pub async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let polling = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
