@@ -25,6 +25,7 @@ mod api;
 mod clock;
 mod config;
 mod data_dir;
+mod groups;
 mod limits;
 mod log;
 mod node;

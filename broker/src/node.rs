@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::BrokerError;
 use crate::clock::now_ms;
 use crate::data_dir::DataDir;
+use crate::groups::Groups;
 use crate::limits::Limits;
 use crate::offsets::CommittedOffsets;
 use crate::producer_ids::ProducerIds;
@@ -26,6 +27,7 @@ pub(crate) struct Node {
     pub(crate) partitions_default: i32,
     pub(crate) topics: Topics,
     pub(crate) offsets: CommittedOffsets,
+    pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     /// Memory for requests being received, in budget units.
     pub(crate) request_memory: Arc<Semaphore>,
@@ -42,6 +44,7 @@ impl Node {
         let path = data_dir.path();
         let failed = |source| BrokerError::DataDir { path: path.to_owned(), source };
         let damaged = |source: &dyn std::error::Error| BrokerError::Data { reason: source.to_string() };
+        let stopping = CancellationToken::new();
         Ok(Self {
             partitions_default,
             topics: Topics::open(path.join("topics"), &limits).map_err(|e| damaged(&e))?,
@@ -50,7 +53,8 @@ impl Node {
             producer_ids: ProducerIds::open(path.join("producer-ids")).map_err(failed)?,
             request_memory: Arc::new(Semaphore::new(budget_units(limits.request_memory_bytes))),
             fetch_memory: Arc::new(Semaphore::new(budget_units(limits.fetch_memory_bytes))),
-            stopping: CancellationToken::new(),
+            groups: Groups::new(&limits, stopping.clone()),
+            stopping,
             limits,
             data_dir,
         })

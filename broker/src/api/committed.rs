@@ -19,6 +19,7 @@ use tracing::warn;
 
 use crate::api::cluster::topic_name;
 use crate::api::{Caller, code, text};
+use crate::groups::Identity;
 use crate::node::Node;
 use crate::offsets::{CommitFault, Committed, METADATA_BYTES_MAX, TopicPartition};
 
@@ -65,7 +66,11 @@ fn may_commit(node: &Node, request: &OffsetCommitRequest) -> Result<(), Response
     if groups.len() >= node.limits.groups_max && !groups.iter().any(|group| *group == **request.group_id) {
         return Err(ResponseError::CoordinatorNotAvailable);
     }
-    Ok(())
+    let who = Identity {
+        member_id: request.member_id.to_string(),
+        instance_id: request.group_instance_id.as_ref().map(ToString::to_string),
+    };
+    node.groups.may_commit(&request.group_id, &who, request.generation_id_or_member_epoch)
 }
 
 fn check(partition: OffsetCommitRequestPartition, is_there: bool) -> Result<Committed, ResponseError> {
@@ -149,6 +154,9 @@ fn answer(committed: &BTreeMap<TopicPartition, Committed>, topic: &str, index: i
 }
 
 pub(super) fn offset_delete(node: &Node, _: &Caller, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+    if node.groups.has_members(&request.group_id) {
+        return OffsetDeleteResponse::default().with_error_code(ResponseError::NonEmptyGroup.code());
+    }
     let committed = node.offsets.of_group(&request.group_id);
     if committed.is_empty() {
         return OffsetDeleteResponse::default().with_error_code(ResponseError::GroupIdNotFound.code());

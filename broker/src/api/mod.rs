@@ -8,8 +8,11 @@ mod committed;
 mod configs;
 mod coordinator;
 mod fetch;
+mod groups;
 mod offsets;
 mod produce;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod versions;
 
@@ -48,6 +51,12 @@ pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::OffsetCommit, 2, 9),
     (ApiKey::OffsetFetch, 1, 9),
     (ApiKey::FindCoordinator, 0, 6),
+    (ApiKey::JoinGroup, 0, 9),
+    (ApiKey::Heartbeat, 0, 4),
+    (ApiKey::LeaveGroup, 0, 5),
+    (ApiKey::SyncGroup, 0, 5),
+    (ApiKey::DescribeGroups, 0, 6),
+    (ApiKey::ListGroups, 0, 5),
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
@@ -56,6 +65,7 @@ pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::OffsetForLeaderEpoch, 2, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
+    (ApiKey::DeleteGroups, 0, 2),
     (ApiKey::IncrementalAlterConfigs, 0, 1),
     (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
@@ -89,6 +99,13 @@ async fn dispatch(api: ApiKey, call: Call) -> Result<Reply, Malformed> {
     match api {
         ApiKey::Produce => produce::handle(call).await,
         ApiKey::Fetch => fetch::handle(call).await,
+        ApiKey::JoinGroup => groups::join(call).await,
+        ApiKey::SyncGroup => groups::sync(call).await,
+        ApiKey::Heartbeat => call.answer(groups::heartbeat),
+        ApiKey::LeaveGroup => call.answer(groups::leave),
+        ApiKey::ListGroups => call.answer(groups::list),
+        ApiKey::DescribeGroups => call.answer(groups::describe),
+        ApiKey::DeleteGroups => call.answer_blocking(groups::delete).await,
         ApiKey::ApiVersions => call.answer(versions::api_versions),
         ApiKey::Metadata => call.answer(cluster::metadata),
         ApiKey::DescribeCluster => call.answer(cluster::describe_cluster),

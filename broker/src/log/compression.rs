@@ -21,7 +21,7 @@ const JAVA_BLOCK_BYTES: usize = 32 << 10;
 pub(crate) fn decompress(codec: Codec, records: &[u8]) -> Result<Option<Cow<'_, [u8]>>, BatchFault> {
     match codec {
         Codec::None => Ok(Some(Cow::Borrowed(records))),
-        Codec::Gzip => gunzip(records).map(|plain| Some(Cow::Owned(plain))),
+        Codec::Gzip => gunzip(records, DECOMPRESSED_BYTES_MAX).map(|plain| Some(Cow::Owned(plain))),
         Codec::Snappy => unsnap(records).map(|plain| Some(Cow::Owned(plain))),
         Codec::Lz4 | Codec::Zstd => Ok(None),
     }
@@ -43,14 +43,13 @@ pub(crate) fn compress(codec: Codec, plain: &[u8]) -> Result<Option<Vec<u8>>, Ba
     }
 }
 
-fn gunzip(records: &[u8]) -> Result<Vec<u8>, BatchFault> {
+fn gunzip(records: &[u8], bytes_max: usize) -> Result<Vec<u8>, BatchFault> {
     let mut plain = Vec::new();
-    let limit = DECOMPRESSED_BYTES_MAX as u64 + 1;
     flate2::read::GzDecoder::new(records)
-        .take(limit)
+        .take(bytes_max as u64 + 1)
         .read_to_end(&mut plain)
         .map_err(|e| BatchFault::Decompress(e.to_string()))?;
-    within_limit(plain.len())?;
+    within_limit(plain.len(), bytes_max)?;
     Ok(plain)
 }
 
@@ -65,7 +64,7 @@ fn unsnap(records: &[u8]) -> Result<Vec<u8>, BatchFault> {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let (block, rest) = rest.split_at_checked(length).ok_or_else(|| cut_off("a snappy block"))?;
         let block = unsnap_block(block)?;
-        within_limit(plain.len() + block.len())?;
+        within_limit(plain.len() + block.len(), DECOMPRESSED_BYTES_MAX)?;
         plain.extend_from_slice(&block);
         blocks = rest;
     }
@@ -75,7 +74,7 @@ fn unsnap(records: &[u8]) -> Result<Vec<u8>, BatchFault> {
 fn unsnap_block(block: &[u8]) -> Result<Vec<u8>, BatchFault> {
     // The length stands in front of the block, so a bomb is seen before it is unpacked.
     let length = snap::raw::decompress_len(block).map_err(|e| BatchFault::Decompress(e.to_string()))?;
-    within_limit(length)?;
+    within_limit(length, DECOMPRESSED_BYTES_MAX)?;
     snap::raw::Decoder::new().decompress_vec(block).map_err(|e| BatchFault::Decompress(e.to_string()))
 }
 
@@ -91,13 +90,55 @@ fn snap_blocks(plain: &[u8]) -> Result<Vec<u8>, BatchFault> {
     Ok(out)
 }
 
-fn within_limit(length: usize) -> Result<(), BatchFault> {
-    if length > DECOMPRESSED_BYTES_MAX {
-        return Err(BatchFault::Decompress(format!("more than {DECOMPRESSED_BYTES_MAX} bytes once unpacked")));
+fn within_limit(length: usize, bytes_max: usize) -> Result<(), BatchFault> {
+    if length > bytes_max {
+        return Err(BatchFault::Decompress(format!("more than {bytes_max} bytes once unpacked")));
     }
     Ok(())
 }
 
 fn cut_off(what: &str) -> BatchFault {
     BatchFault::Decompress(format!("{what} is cut off"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_compressed_comes_back() {
+        let plain: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy] {
+            let packed = compress(codec, &plain).unwrap().unwrap();
+            assert_eq!(decompress(codec, &packed).unwrap().unwrap(), plain, "{codec:?}");
+        }
+        let raw = snap::raw::Encoder::new().compress_vec(&plain).unwrap();
+        assert_eq!(decompress(Codec::Snappy, &raw).unwrap().unwrap(), plain, "snappy without the Java frame");
+    }
+
+    #[test]
+    fn a_bomb_is_refused_before_it_is_unpacked() {
+        let packed = compress(Codec::Gzip, &[0; 5_000]).unwrap().unwrap();
+        assert!(gunzip(&packed, 5_000).is_ok());
+        assert!(gunzip(&packed, 4_999).is_err());
+        // A snappy block says its size in front: here 2^32 - 1 bytes.
+        assert!(decompress(Codec::Snappy, &[255, 255, 255, 255, 15, 0]).is_err());
+    }
+
+    #[test]
+    fn cut_and_wrong_streams_are_errors() {
+        for codec in [Codec::Gzip, Codec::Snappy] {
+            let packed = compress(codec, &[7; 1_000]).unwrap().unwrap();
+            // A snappy stream of no blocks is a whole one, of no records: the count in the batch's header won't fit it.
+            for length in (1..packed.len()).filter(|length| codec == Codec::Gzip || *length != 16) {
+                assert!(decompress(codec, &packed[..length]).is_err(), "{codec:?}, {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn codecs_that_are_not_read_here_say_so() {
+        assert!(decompress(Codec::Zstd, b"anything").unwrap().is_none());
+        assert!(compress(Codec::Lz4, b"anything").unwrap().is_none());
+    }
 }

@@ -24,6 +24,10 @@ mod retention;
 mod rewrite;
 pub(crate) mod segment;
 pub(crate) mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -202,11 +206,6 @@ impl PartitionLog {
         self.lock().bounds()
     }
 
-    /// Bytes of all segments.
-    pub(crate) fn size(&self) -> u64 {
-        self.lock().segments.iter().map(|segment| segment.size).sum()
-    }
-
     /// Makes `before` the first offset that can be read (−1: the end). Returns the log start offset from now on. The files
     /// go with the next [`PartitionLog::maintain`].
     pub(crate) fn delete_records(&self, before: i64) -> Result<i64, ReadFault> {
@@ -244,11 +243,9 @@ impl PartitionLog {
         self.lock().closed = true;
     }
 
-    /// Pushes the active segment to the disk itself.
+    /// Pushes everything to the disk itself.
     pub(crate) fn flush(&self) -> Result<(), LogError> {
-        let inner = self.lock();
-        let active = inner.active();
-        active.flush().map_err(io_error("flush", &active.path))
+        self.lock().segments.iter().try_for_each(|segment| segment.flush().map_err(io_error("flush", &segment.path)))
     }
 }
 

@@ -7,13 +7,13 @@ use tracing::info;
 
 use crate::log::segment::Segment;
 use crate::log::settings::LogSettings;
-use crate::log::{Inner, LogError, PartitionLog, recovery};
+use crate::log::{Inner, LogError, PartitionLog, io_error, recovery};
 
 /// Removes what `now_ms` and the settings allow to remove.
 pub(super) fn apply(log: &PartitionLog, now_ms: i64) -> Result<(), LogError> {
     let mut inner = log.lock_open()?;
     let settings = inner.settings.clone();
-    let expired = if settings.delete { count_expired(&inner, &settings, now_ms) } else { 0 };
+    let expired = if settings.delete { count_expired(&inner, &settings, now_ms)? } else { 0 };
     let count = expired.max(count_below_start(&inner));
     if count == 0 {
         return Ok(());
@@ -31,12 +31,12 @@ pub(super) fn apply(log: &PartitionLog, now_ms: i64) -> Result<(), LogError> {
 }
 
 /// How many segments from the front are too old or too much.
-fn count_expired(inner: &Inner, settings: &LogSettings, now_ms: i64) -> usize {
+fn count_expired(inner: &Inner, settings: &LogSettings, now_ms: i64) -> Result<usize, LogError> {
     let mut total: u64 = inner.segments.iter().map(|segment| segment.size).sum();
     let mut count = 0;
     for segment in inner.segments.iter().filter(|segment| segment.size > 0) {
-        let too_old =
-            settings.retention_ms.is_some_and(|keep_ms| now_ms.saturating_sub(segment.max_timestamp) > keep_ms);
+        let youngest_ms = segment.youngest_ms().map_err(io_error("look at", &segment.path))?;
+        let too_old = settings.retention_ms.is_some_and(|keep_ms| now_ms.saturating_sub(youngest_ms) > keep_ms);
         let too_much = settings.retention_bytes.is_some_and(|keep| total.saturating_sub(segment.size) >= keep);
         if !too_old && !too_much {
             break;
@@ -44,7 +44,7 @@ fn count_expired(inner: &Inner, settings: &LogSettings, now_ms: i64) -> usize {
         total -= segment.size;
         count += 1;
     }
-    count
+    Ok(count)
 }
 
 /// How many segments from the front hold nothing that can still be read. The active one always stays.

@@ -39,7 +39,7 @@ pub(crate) struct Segment {
     pub(crate) size: u64,
     /// Largest timestamp of its batches, −1 when there is none.
     pub(crate) max_timestamp: i64,
-    /// Timestamp of the first batch: from it the segment's age is counted.
+    /// Timestamp of the first batch that has one: from it the segment's age is counted.
     pub(crate) first_timestamp: Option<i64>,
     pub(crate) path: PathBuf,
     file: Arc<File>,
@@ -153,7 +153,9 @@ impl Segment {
             self.index.push(IndexEntry { base_offset, position, max_timestamp_before: self.max_timestamp });
             self.indexed_to = position;
         }
-        self.first_timestamp.get_or_insert(header.max_timestamp);
+        if header.max_timestamp > NO_TIMESTAMP {
+            self.first_timestamp.get_or_insert(header.max_timestamp);
+        }
         self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
         self.next_offset = header.last_offset().saturating_add(1);
         self.size += header.size() as u64;
@@ -176,6 +178,16 @@ impl Segment {
         let after = self.index.partition_point(|entry| entry.max_timestamp_before < timestamp);
         let from = after.checked_sub(1).map_or(0, |at| self.index[at].position);
         Span { from, ..self.span() }
+    }
+
+    /// When its youngest record was made; for records without timestamps, when the file was last written to.
+    pub(crate) fn youngest_ms(&self) -> io::Result<i64> {
+        if self.max_timestamp > NO_TIMESTAMP {
+            return Ok(self.max_timestamp);
+        }
+        let modified = self.file.metadata()?.modified()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Pushes what was written to the disk itself.

@@ -74,12 +74,14 @@ async fn exchange(mut stream: TcpStream, remote: SocketAddr, node: &Arc<Node>) -
             true = hung_up(&stream), if watched => return Err(Ended::Gone),
         };
         drop(memory);
-        if let Reply::Answer { frame, .. } = &reply {
-            let limit = node.limits.transfer_timeout;
-            timeout(limit, stream.write_all(frame)).await.map_err(|_| Ended::Slow(limit))??;
-        }
-        if matches!(reply, Reply::Close) {
-            return Ok(());
+        match reply {
+            Reply::Answer { frame, memory } => {
+                let limit = node.limits.transfer_timeout;
+                timeout(limit, stream.write_all(&frame)).await.map_err(|_| Ended::Slow(limit))??;
+                drop(memory);
+            }
+            Reply::Silence => {}
+            Reply::Close => return Ok(()),
         }
     }
     Ok(())

@@ -12,7 +12,6 @@ pub(crate) const LENGTH_BYTES: usize = 4;
 /// A request with its header read.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) correlation_id: i32,
     /// Empty when the client gave none.
@@ -32,7 +31,7 @@ impl Request {
     pub(crate) fn parse(api: ApiKey, version: i16, mut frame: Bytes) -> Result<Self, Malformed> {
         let header = RequestHeader::decode(&mut frame, api.request_header_version(version)).map_err(undecodable)?;
         let client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
-        Ok(Self { api, version, correlation_id: header.correlation_id, client_id, body: frame })
+        Ok(Self { version, correlation_id: header.correlation_id, client_id, body: frame })
     }
 
     /// Decodes the body.
