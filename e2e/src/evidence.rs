@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::Checked;
 use crate::kafka::{Client, Record};
-use crate::oracle::{Partition, Recount, Settings, Totals};
+use crate::oracle::{Recount, Totals};
 
 const PARTITION_HEADER: &str = "__streams.errors.partition";
 const OFFSET_HEADER: &str = "__streams.errors.offset";
@@ -100,9 +100,8 @@ pub fn windows(client: &mut Client, topic: &str, recount: &Recount) -> Checked<V
             wrong.push(format!("window {identity:?} revision {revision} was given out with two contents"));
         }
     }
-    let settings = Settings::default();
     for (&index, partition) in &recount.0 {
-        for (start_ms, totals) in closed(partition, &settings) {
+        for (start_ms, totals) in partition.closed_windows() {
             let start = rfc3339(start_ms);
             for grouping in ["currency", "type"] {
                 let identity = (i64::from(index), start.clone(), grouping.to_owned());
@@ -120,12 +119,6 @@ pub fn windows(client: &mut Client, topic: &str, recount: &Recount) -> Checked<V
     }
     wrong.extend(shares.keys().map(|identity| format!("window {identity:?} was given out but is not closed")));
     Ok(shortened(wrong))
-}
-
-fn closed<'p>(partition: &'p Partition, settings: &Settings) -> impl Iterator<Item = (i64, &'p Totals)> + use<'p> {
-    let (watermark_ms, window_ms) = (partition.watermark_ms, settings.window_ms);
-    let windows = partition.windows.iter().map(|(&start, totals)| (start, totals));
-    windows.filter(move |(start, _)| watermark_ms.is_some_and(|watermark| start + window_ms <= watermark))
 }
 
 /// A window's totals in the form in which they are given out.

@@ -34,6 +34,7 @@ pub struct Stage<'l> {
     cluster: Held<'l>,
     folder: PathBuf,
     topic: String,
+    fold: Settings,
     started: AtomicU32,
 }
 
@@ -60,6 +61,14 @@ impl<'l> Stage<'l> {
         Self::around(cluster, lab, &format!("{kind:?}-{name}").to_lowercase(), name)
     }
 
+    /// A stage around a broker that was started for it.
+    ///
+    /// # Errors
+    /// When there is no place for its files.
+    pub fn with_cluster(cluster: Cluster, lab: &Lab, name: &str) -> Checked<Self> {
+        Self::around(Held::Own(Box::new(cluster)), lab, name, name)
+    }
+
     /// A stage on which no broker answers.
     ///
     /// # Errors
@@ -75,7 +84,7 @@ impl<'l> Stage<'l> {
         // The cluster may be somebody's who runs these tests again and again.
         let short: String = name.chars().take(TOPIC_PREFIX_CHARS).collect();
         let topic = format!("{short}-{}", chrono::Utc::now().timestamp_millis());
-        Ok(Self { cluster, folder, topic, started: AtomicU32::new(0) })
+        Ok(Self { cluster, folder, topic, fold: Settings::default(), started: AtomicU32::new(0) })
     }
 
     /// The broker.
@@ -114,6 +123,11 @@ impl<'l> Stage<'l> {
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// Has consumer and oracle fold with short windows, so that many of them close and are revised in a short run.
+    pub fn use_short_windows(&mut self) {
+        self.fold = Settings { window_ms: 2_000, out_of_order_ms: 500, ..self.fold };
     }
 
     /// One of the topics that go with it: `state`, `dlq`, `windows`.
@@ -178,11 +192,14 @@ impl<'l> Stage<'l> {
             .env("KAFKA_BOOTSTRAP_SERVERS", self.cluster().bootstrap())
             .env("KAFKA_TOPIC", &self.topic)
             .env("HTTP_LISTEN", http.to_string())
-            .envs(settings.iter().copied())
             .args(flags);
         if name == "consumer" {
             command.env("CONSUMER_GROUP", self.group());
+            command.env("WINDOW_MS", self.fold.window_ms.to_string());
+            command.env("OUT_OF_ORDER_MS", self.fold.out_of_order_ms.to_string());
+            command.env("LATENESS_MS", self.fold.lateness_ms.to_string());
         }
+        command.envs(settings.iter().copied());
         Ok(Process::spawn(command, &format!("{number:02}-{name}"), &self.folder)?.serving(http))
     }
 
@@ -231,7 +248,7 @@ impl<'l> Stage<'l> {
     /// # Errors
     /// When it can't be read.
     pub fn recount(&self) -> Checked<Recount> {
-        Ok(oracle::recount(&mut self.client(), &self.topic, &Ends::Now, Settings::default())?)
+        Ok(oracle::recount(&mut self.client(), &self.topic, &Ends::Now, self.fold)?)
     }
 
     /// Claims that a summary is what the oracle counts, that it balances and has the published shape, and that dead

@@ -76,6 +76,12 @@ impl Partition {
         }
     }
 
+    /// Windows that the watermark has passed, by their start in milliseconds.
+    pub fn closed_windows(&self) -> impl Iterator<Item = (i64, &Totals)> {
+        let passed = |start: i64| self.watermark_ms.is_some_and(|mark| start + self.settings.window_ms <= mark);
+        self.windows.iter().map(|(&start, totals)| (start, totals)).filter(move |(start, _)| passed(*start))
+    }
+
     /// Offsets passed over that held no record of a producer.
     #[must_use]
     pub fn offsets_without_record(&self) -> i64 {

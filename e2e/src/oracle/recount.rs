@@ -72,19 +72,6 @@ impl Recount {
         self.0.values().map(column).sum()
     }
 
-    /// The windows of all partitions that the watermark of their partition has passed.
-    #[must_use]
-    pub fn closed_windows(&self, settings: &Settings) -> BTreeMap<i64, Totals> {
-        let mut closed: BTreeMap<i64, Totals> = BTreeMap::new();
-        for partition in self.0.values() {
-            let passed = |start: i64| partition.watermark_ms.is_some_and(|mark| start + settings.window_ms <= mark);
-            for (&start, totals) in partition.windows.iter().filter(|(start, _)| passed(**start)) {
-                closed.entry(start).or_default().join(totals);
-            }
-        }
-        closed
-    }
-
     /// In the shape of the summary, `age_ms` left out because it is no property of the log.
     #[must_use]
     pub fn to_json(&self) -> Value {

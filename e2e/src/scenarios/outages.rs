@@ -6,15 +6,14 @@ use crate::process::Process;
 use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
 use crate::{Checked, claim, claim_eq, wait};
 
-const RATE: u64 = 4_000;
+const RATE: u64 = 2_000;
 
-/// A producer that has a while to go and a consumer that follows it.
+/// A consumer, and a producer that has ten seconds or more to go.
 fn under_load(stage: &Stage<'_>, count: u64) -> Checked<(Process, Process)> {
-    let (rate, count) = (RATE.to_string(), count.to_string());
-    let mut producer = stage.producer(&["--rate", &rate, "--count", &count, "--seed", "5"])?;
     let mut consumer = stage.consumer(&[])?;
-    producer.wait_ready(READY_DEADLINE)?;
     consumer.wait_ready(READY_DEADLINE)?;
+    let (rate, count) = (RATE.to_string(), count.to_string());
+    let producer = stage.producer(&["--rate", &rate, "--count", &count, "--seed", "5"])?;
     Ok((producer, consumer))
 }
 
@@ -42,10 +41,11 @@ fn claim_nothing_lost(stage: &Stage<'_>, mut producer: Process, mut consumer: Pr
 }
 
 pub(super) fn a_broker_killed_twice_under_load_costs_no_record(stage: &mut Stage<'_>) -> Checked {
-    let count = scaled(40_000);
-    let (producer, consumer) = under_load(stage, count)?;
-    for third in 1..=2 {
-        wait_for_progress(&consumer, count * third / 4)?;
+    let count = scaled(20_000);
+    let (mut producer, consumer) = under_load(stage, count)?;
+    for quarter in 1..=2 {
+        wait_for_progress(&consumer, count * quarter / 4)?;
+        claim!(producer.runs(), "the producer was done before its broker was killed");
         stage.own_cluster().kill9()?;
         stage.own_cluster().start()?;
     }
@@ -54,8 +54,9 @@ pub(super) fn a_broker_killed_twice_under_load_costs_no_record(stage: &mut Stage
 
 pub(super) fn a_broker_silent_for_20_s_costs_time_and_no_record(stage: &mut Stage<'_>) -> Checked {
     let count = scaled(20_000);
-    let (producer, mut consumer) = under_load(stage, count)?;
+    let (mut producer, mut consumer) = under_load(stage, count)?;
     wait_for_progress(&consumer, count / 4)?;
+    claim!(producer.runs(), "the producer was done before its broker fell silent");
     stage.own_cluster().suspend()?;
     wait::let_pass(Duration::from_secs(20));
     let alive = consumer.get("/livez").map(|answer| answer.status);
