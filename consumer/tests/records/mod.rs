@@ -1,23 +1,35 @@
 //! Records as any program may write them, spelled out by hand: nothing in here uses the project's own encoder, so
 //! that a test which counts them agrees with the consumer for no other reason than that both are right.
 
+use std::fmt;
+
 use common::{kafka::RecordView, wire::Reason};
 
 /// 2026-11-20T12:00:00Z, in milliseconds since the epoch: the instant all tests count from.
-pub const NOON_MS: i64 = 1_795_176_000_000;
+pub(crate) const NOON_MS: i64 = 1_795_176_000_000;
 
 /// A record in the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    pub offset: i64,
-    pub timestamp_ms: i64,
-    pub value: Option<Vec<u8>>,
-    pub sequence: Option<Vec<u8>>,
-    pub undecodable: bool,
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) sequence: Option<Vec<u8>>,
+    pub(crate) undecodable: bool,
+}
+
+/// On one line, so that a failing case of many records can be read.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let Self { offset, timestamp_ms, value, sequence, undecodable } = self;
+        let (value, sequence) = (text(value), text(sequence));
+        write!(f, "{offset} at {timestamp_ms} ms: {sequence:?} {value:?} undecodable: {undecodable}")
+    }
 }
 
 impl Record {
-    pub fn view(&self) -> RecordView<'_> {
+    pub(crate) fn view(&self) -> RecordView<'_> {
         RecordView {
             offset: self.offset,
             timestamp_ms: self.timestamp_ms,
@@ -31,16 +43,16 @@ impl Record {
 
 /// The members of a value that tests vary.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
-    pub id: u128,
-    pub amount_minor: i64,
-    pub currency: &'static str,
-    pub occurred_at: String,
+pub(crate) struct Body {
+    pub(crate) id: u128,
+    pub(crate) amount_minor: i64,
+    pub(crate) currency: &'static str,
+    pub(crate) occurred_at: String,
 }
 
 impl Body {
     /// The value, in the members' usual order.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { id, amount_minor, currency, occurred_at } = self;
         let id = uuid(*id);
         format!(
@@ -55,7 +67,7 @@ fn uuid(id: u128) -> String {
 }
 
 /// The text of an instant of the test day.
-pub fn instant(after_noon_ms: i64) -> String {
+pub(crate) fn instant(after_noon_ms: i64) -> String {
     let in_day_ms = 12 * 3_600_000 + after_noon_ms;
     assert!((0..86_400_000).contains(&in_day_ms), "{after_noon_ms} ms after noon is another day");
     let (hour, minute, second) = (in_day_ms / 3_600_000, in_day_ms / 60_000 % 60, in_day_ms / 1_000 % 60);
@@ -63,16 +75,16 @@ pub fn instant(after_noon_ms: i64) -> String {
 }
 
 /// The value of a `tally-seq` header.
-pub fn sequence(incarnation: u64, sequence: u64) -> Vec<u8> {
+pub(crate) fn sequence(incarnation: u64, sequence: u64) -> Vec<u8> {
     format!("{incarnation:016x}:{sequence}").into_bytes()
 }
 
 /// `tally-seq` values that are none.
-pub const BAD_SEQUENCES: &[&str] =
+pub(crate) const BAD_SEQUENCES: &[&str] =
     &["", "7", "00000000000000ab", "00000000000000ab:", "00000000000000ab:0", "00000000000000AB:1", "ab:1", "\u{feff}"];
 
 /// What makes a good value bad: a piece of its text, what stands there instead, and the reason it is rejected for.
-pub const FLAWS: &[(&str, &str, Reason)] = &[
+pub(crate) const FLAWS: &[(&str, &str, Reason)] = &[
     (r#"{"id""#, r#"["id""#, Reason::MalformedJson),
     (r#""schema_version":1}"#, r#""schema_version":1}}"#, Reason::MalformedJson),
     (r#""channel":"online","#, "", Reason::MalformedJson),
@@ -94,7 +106,7 @@ pub const FLAWS: &[(&str, &str, Reason)] = &[
 ];
 
 /// The text with one of the [`FLAWS`].
-pub fn flawed(text: &str, (piece, instead, _): (&str, &str, Reason)) -> Vec<u8> {
+pub(crate) fn flawed(text: &str, (piece, instead, _): (&str, &str, Reason)) -> Vec<u8> {
     assert!(text.contains(piece), "{piece} is no piece of {text}");
     text.replacen(piece, instead, 1).into_bytes()
 }

@@ -7,7 +7,7 @@ use crate::records::{Body, NOON_MS, Record, instant, sequence};
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     OnTime,
     Revised,
     TooLate,
@@ -17,7 +17,7 @@ pub enum Fate {
 }
 
 /// Settings small enough to walk over every boundary.
-pub fn small() -> FoldSettings {
+pub(crate) fn small() -> FoldSettings {
     FoldSettings {
         window_ms: 1_000,
         out_of_order_ms: 200,
@@ -31,46 +31,46 @@ pub fn small() -> FoldSettings {
 }
 
 /// A valid record of 1.00 EUR that occurred, and was written, at this time.
-pub fn paid(id: u128, after_noon_ms: i64) -> Record {
+pub(crate) fn paid(id: u128, after_noon_ms: i64) -> Record {
     let body = Body { id, amount_minor: 100, currency: "EUR", occurred_at: instant(after_noon_ms) };
     Record { timestamp_ms: NOON_MS + after_noon_ms, value: Some(body.text().into_bytes()), ..Record::default() }
 }
 
 /// The record with this `tally-seq`.
-pub fn numbered(record: Record, incarnation: u64, number: u64) -> Record {
+pub(crate) fn numbered(record: Record, incarnation: u64, number: u64) -> Record {
     Record { sequence: Some(sequence(incarnation, number)), ..record }
 }
 
 /// Plays a scene straight on, and again with a restart before each record.
-pub fn both_ways(settings: &FoldSettings, first_offset: i64, play: impl Fn(&mut Scene)) {
+pub(crate) fn both_ways(settings: &FoldSettings, first_offset: i64, play: impl Fn(&mut Scene)) {
     straight_on(settings, first_offset, &play);
     play(&mut Scene::new(settings, first_offset, true));
 }
 
 /// Plays a scene once, without restarts but those it asks for.
-pub fn straight_on(settings: &FoldSettings, first_offset: i64, play: impl Fn(&mut Scene)) {
+pub(crate) fn straight_on(settings: &FoldSettings, first_offset: i64, play: impl Fn(&mut Scene)) {
     play(&mut Scene::new(settings, first_offset, false));
 }
 
-pub struct Scene {
-    pub state: PartitionState,
-    pub log: Vec<Record>,
+pub(crate) struct Scene {
+    pub(crate) state: PartitionState,
+    pub(crate) log: Vec<Record>,
     restarts: bool,
 }
 
 impl Scene {
-    fn new(settings: &FoldSettings, first_offset: i64, restarts: bool) -> Self {
+    pub(crate) fn new(settings: &FoldSettings, first_offset: i64, restarts: bool) -> Self {
         Self { state: PartitionState::new(1, 3, settings.clone(), first_offset, 7), log: Vec::new(), restarts }
     }
 
     /// Folds a record at the next offset.
-    pub fn fold(&mut self, record: Record) -> Fate {
+    pub(crate) fn fold(&mut self, record: Record) -> Fate {
         let offset = self.state.next_offset();
         self.fold_at(offset, record)
     }
 
     /// Folds a record at `offset`, and checks what must hold after each.
-    pub fn fold_at(&mut self, offset: i64, record: Record) -> Fate {
+    pub(crate) fn fold_at(&mut self, offset: i64, record: Record) -> Fate {
         if self.restarts {
             self.restart();
         }
@@ -93,7 +93,7 @@ impl Scene {
     }
 
     /// The state as a snapshot, its closed windows given out.
-    pub fn snapshot(&mut self) -> Snapshot {
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.state.take_closed_windows();
         let last_record = self.log.last().map(|record| LastRecord {
             offset: record.offset,
@@ -104,9 +104,10 @@ impl Scene {
     }
 
     /// Goes on from a snapshot, as another process would.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let snapshot = self.snapshot();
-        let mut state = PartitionState::restore(&Snapshot::parse(&snapshot.to_value()).unwrap(), 11).unwrap();
+        let read = Snapshot::parse(&snapshot.to_value()).expect("it was written a moment ago");
+        let mut state = PartitionState::restore(&read, 11).expect("and by the same version");
         let from = state.id_window_start();
         for record in self.log.iter().filter(|record| record.offset >= from) {
             state.remember(&record.view());
@@ -116,7 +117,7 @@ impl Scene {
     }
 
     /// Count and sum in EUR.
-    pub fn euros(&mut self) -> (u64, i128) {
+    pub(crate) fn euros(&mut self) -> (u64, i128) {
         let totals = self.snapshot().totals;
         totals.by_currency().get("EUR").map_or((0, 0), |cell| (cell.count, cell.sum_minor))
     }

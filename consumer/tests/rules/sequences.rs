@@ -47,7 +47,8 @@ fn so_does_a_repeated_one() {
 #[test]
 fn jumps_add_up_to_what_is_missing() {
     both_ways(&small(), 0, |scene| {
-        for (id, incarnation, number, missing) in [(1, 7, 1, 0), (2, 7, 4, 2), (3, 8, 3, 4), (4, 7, 5, 4), (5, 8, 5, 5)] {
+        for (id, incarnation, number, missing) in [(1, 7, 1, 0), (2, 7, 4, 2), (3, 8, 3, 4), (4, 7, 5, 4), (5, 8, 5, 5)]
+        {
             assert_eq!(scene.fold(numbered(paid(id, 0), incarnation, number)), Fate::OnTime);
             assert_eq!(scene.state.ledger().missing_from_sequence, missing, "after {incarnation}:{number}");
         }

@@ -1,0 +1,84 @@
+//! One fold from the first record to the last, by a worker that never crashes and writes down everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::wire::Reason;
+use consumer::fold::{ClosedWindow, PartitionState, Snapshot, Verdict};
+
+use crate::{
+    log::{Entry, Log},
+    worker::{Loss, describe},
+};
+
+/// Everything that a state with these beginnings may ever show.
+pub(crate) struct CrashFree<'a> {
+    log: &'a Log,
+    state: PartitionState,
+    last: Option<&'a Entry>,
+    /// The state at every offset that was asked for.
+    pub(crate) snapshots: BTreeMap<i64, Snapshot>,
+    pub(crate) dead_letters: BTreeMap<i64, Reason>,
+    /// Every revision of every window, by start and revision.
+    pub(crate) windows: BTreeMap<(i64, u64), ClosedWindow>,
+}
+
+impl<'a> CrashFree<'a> {
+    /// Folds the log as a state that began as `like` did and lost the same, noting it down at `stops`.
+    pub(crate) fn run(log: &'a Log, like: &Snapshot, losses: &[Loss], stops: &BTreeSet<i64>) -> Self {
+        let state = PartitionState::new(like.generation, like.partition, like.settings.clone(), like.first_offset, 99);
+        let (snapshots, dead_letters, windows) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut run = Self { log, state, last: None, snapshots, dead_letters, windows };
+        let mut stops = stops.iter().copied().peekable();
+        for loss in losses {
+            // What was written before a loss at the same offset doesn't know of it yet.
+            while let Some(stop) = stops.next_if(|stop| *stop <= loss.at()) {
+                run.note(stop);
+            }
+            run.lose(loss);
+        }
+        stops.for_each(|stop| run.note(stop));
+        run
+    }
+
+    fn note(&mut self, stop: i64) {
+        self.fold_up_to(stop);
+        self.snapshots.insert(stop, self.snapshot());
+    }
+
+    fn lose(&mut self, loss: &Loss) {
+        self.fold_up_to(loss.at());
+        match *loss {
+            Loss::Skipped { to, .. } => self.state.skip_to(to),
+            Loss::Forgot { at, before } => {
+                self.state = PartitionState::restore(&self.snapshot(), 98).expect("this version wrote it");
+                let from = before.max(self.state.id_window_start());
+                for entry in self.log.from(from).iter().take_while(|entry| entry.record.offset < at) {
+                    self.state.remember(&entry.record.view());
+                }
+            }
+        }
+    }
+
+    fn fold_up_to(&mut self, end: i64) {
+        for entry in self.log.from(self.state.next_offset()) {
+            let record = &entry.record;
+            if record.offset >= end {
+                break;
+            }
+            if let Verdict::Rejected(reason) = self.state.fold(&record.view()) {
+                self.dead_letters.insert(record.offset, reason);
+            }
+            assert!(self.state.ledger().is_balanced(), "after offset {}", record.offset);
+            for window in self.state.take_closed_windows() {
+                let twice = self.windows.insert((window.start_ms, window.revision), window);
+                assert_eq!(twice, None, "taken after every record, a revision is given out once");
+            }
+            self.last = Some(entry);
+        }
+        self.state.advance_to(end);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.state.snapshot(self.last.map(|entry| describe(&entry.record)), 0)
+    }
+}

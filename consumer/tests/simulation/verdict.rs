@@ -1,0 +1,169 @@
+//! Whether what the workers left behind is what the records amount to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use consumer::fold::{ClosedWindow, Snapshot};
+use proptest::prelude::*;
+
+use crate::{
+    crash_free::CrashFree,
+    oracle::{self, Expected},
+    worker::Loss,
+    world::World,
+};
+
+/// Compares everything in the topics with the crash-free fold and with the oracle.
+pub(crate) fn check(world: &World<'_>) -> Result<(), TestCaseError> {
+    let newest = world.newest().expect("the last worker wrote a snapshot");
+    let (last, losses) = (&newest.snapshot, &newest.losses);
+    prop_assert_eq!(last.next_offset, world.log.end_offset);
+    prop_assert!(world.state_topic.iter().all(|other| other.snapshot.generation <= last.generation));
+
+    // Snapshots of states that lost something else, or began elsewhere, speak of another past.
+    let same_past: Vec<Snapshot> = world
+        .ever_made
+        .iter()
+        .filter(|stored| is_past_of(&stored.losses, stored.snapshot.next_offset, losses))
+        .map(|stored| timeless(stored.snapshot.clone()))
+        .filter(|past| (past.generation, past.first_offset) == (last.generation, last.first_offset))
+        .collect();
+    let stops: BTreeSet<i64> = same_past.iter().map(|past| past.next_offset).collect();
+    let crash_free = CrashFree::run(world.log, last, losses, &stops);
+    for past in &same_past {
+        prop_assert_eq!(past, &crash_free.snapshots[&past.next_offset]);
+    }
+
+    let lost_alike = world.ever_made.iter().all(|stored| {
+        let other = &stored.snapshot;
+        other.generation != last.generation
+            || (other.first_offset == last.first_offset && is_past_of(&stored.losses, other.next_offset, losses))
+    });
+    check_dead_letters(world, last, &crash_free, lost_alike)?;
+    check_windows(world, last, &crash_free, lost_alike)?;
+
+    let expected = oracle::count(world.log, &last.settings, last.first_offset, losses);
+    prop_assert_eq!(&crash_free.dead_letters, &expected.rejected);
+    check_numbers(last, &expected)?;
+    check_held(last, &expected)?;
+    check_closed(last, &crash_free, &expected)
+}
+
+/// When a snapshot was written is all that may differ.
+fn timeless(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.written_at_ms = 0;
+    snapshot
+}
+
+/// Whether a state at `next_offset` with these losses may have become the one that lost `all`.
+fn is_past_of(losses: &[Loss], next_offset: i64, all: &[Loss]) -> bool {
+    all.starts_with(losses) && all.get(losses.len()).is_none_or(|next| next.at() >= next_offset)
+}
+
+/// After dropping repeats: no dead letter is missing, and none is there for a record that was not rejected.
+fn check_dead_letters(
+    world: &World<'_>,
+    last: &Snapshot,
+    crash_free: &CrashFree<'_>,
+    lost_alike: bool,
+) -> Result<(), TestCaseError> {
+    let ours = world.dead_letters.iter().filter(|letter| letter.generation == last.generation);
+    let written: BTreeMap<_, _> = ours.map(|letter| (letter.offset, letter.reason)).collect();
+    if lost_alike {
+        prop_assert_eq!(&written, &crash_free.dead_letters);
+    }
+    for (offset, reason) in &crash_free.dead_letters {
+        prop_assert!(written.contains_key(offset), "no dead letter for offset {} ({})", offset, reason);
+    }
+    Ok(())
+}
+
+/// After dropping repeats: the highest revision of every window is there, and every revision has its one contents.
+fn check_windows(
+    world: &World<'_>,
+    last: &Snapshot,
+    crash_free: &CrashFree<'_>,
+    lost_alike: bool,
+) -> Result<(), TestCaseError> {
+    let ours = || world.windows.iter().filter(|window| window.generation == last.generation);
+    for window in ours().filter(|_| lost_alike) {
+        let identity = (window.start_ms, window.revision);
+        prop_assert_eq!(Some(window), crash_free.windows.get(&identity), "window {:?}", identity);
+    }
+    for window in highest(crash_free.windows.values()).values() {
+        prop_assert!(ours().any(|written| &written == window), "never written: {:?}", window);
+    }
+    Ok(())
+}
+
+fn highest<'a>(windows: impl Iterator<Item = &'a ClosedWindow>) -> BTreeMap<i64, &'a ClosedWindow> {
+    let mut highest: BTreeMap<i64, &ClosedWindow> = BTreeMap::new();
+    for window in windows {
+        let known = highest.entry(window.start_ms).or_insert(window);
+        if window.revision > known.revision {
+            *known = window;
+        }
+    }
+    highest
+}
+
+/// The snapshot's numbers are the oracle's.
+fn check_numbers(last: &Snapshot, expected: &Expected) -> Result<(), TestCaseError> {
+    prop_assert_eq!(&last.ledger, &expected.ledger);
+    prop_assert!(last.ledger.is_balanced());
+    prop_assert_eq!(last.skipped, expected.skipped);
+    let offsets = last.ledger.consumed + last.ledger.offsets_without_record + last.skipped.unsigned_abs();
+    prop_assert_eq!((last.next_offset - last.first_offset).unsigned_abs(), offsets);
+    prop_assert_eq!(last.watermark_ms, expected.watermark_ms);
+    let counted: Vec<_> = last.totals.by_currency().iter().map(|(code, cell)| (code.as_str(), *cell)).collect();
+    let amounts: Vec<_> = expected.amounts.iter().collect();
+    prop_assert_eq!(counted.len(), amounts.len());
+    for ((code, cell), (currency, amounts)) in counted.into_iter().zip(amounts) {
+        prop_assert_eq!(code, *currency);
+        prop_assert_eq!(cell.sum_minor, sum(amounts), "{}: {:b} is not the sum of {:?}", code, cell.sum_minor, amounts);
+        prop_assert_eq!(cell.count, amounts.len() as u64);
+        prop_assert_eq!(Some(cell.min_minor), amounts.iter().copied().min());
+        prop_assert_eq!(Some(cell.max_minor), amounts.iter().copied().max());
+    }
+    Ok(())
+}
+
+/// Every window that has closed was given out with all its amounts, and no other.
+fn check_closed(last: &Snapshot, crash_free: &CrashFree<'_>, expected: &Expected) -> Result<(), TestCaseError> {
+    let given_out = highest(crash_free.windows.values());
+    let is_closed = |start_ms: i64| Some(start_ms + last.settings.window_ms) <= expected.watermark_ms;
+    let closed: Vec<_> = expected.windows.iter().filter(|(start_ms, _)| is_closed(**start_ms)).collect();
+    prop_assert_eq!(given_out.len(), closed.len());
+    for (window, (start_ms, amounts)) in given_out.values().zip(closed) {
+        prop_assert_eq!(window.start_ms, *start_ms);
+        prop_assert_eq!(window.end_ms, start_ms + last.settings.window_ms);
+        prop_assert_eq!(window.partition, last.partition);
+        let mut cells = BTreeMap::new();
+        for (_, currency, cell) in window.grid.cells() {
+            cells.insert(currency.code(), (cell.count, cell.sum_minor));
+        }
+        let mut by_currency: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        for (currency, amount_minor) in amounts {
+            by_currency.entry(currency).or_default().push(*amount_minor);
+        }
+        let sums = by_currency.into_iter().map(|(currency, amounts)| (currency, (amounts.len() as u64, sum(&amounts))));
+        prop_assert_eq!(cells, sums.collect::<BTreeMap<_, _>>(), "window {}", start_ms);
+    }
+    Ok(())
+}
+
+/// The windows in the snapshot are those that may still change, and no more than there is room for.
+fn check_held(last: &Snapshot, expected: &Expected) -> Result<(), TestCaseError> {
+    let snapshot: serde_json::Value = serde_json::from_slice(&last.to_value()).expect("a snapshot is JSON");
+    let held = snapshot["windows"].as_array().expect("windows are a list");
+    let held: Vec<_> = held.iter().map(|window| window["start_ms"].as_i64()).collect();
+    let takes_more =
+        |start_ms: i64| Some(start_ms + last.settings.window_ms + last.settings.lateness_ms) > expected.watermark_ms;
+    let alive: Vec<_> = expected.windows.keys().copied().filter(|start_ms| takes_more(*start_ms)).map(Some).collect();
+    prop_assert_eq!(&held, &alive);
+    prop_assert!(held.len() as u64 <= last.settings.windows_max().unsigned_abs(), "{:?}", held);
+    Ok(())
+}
+
+fn sum(amounts: &[i64]) -> i128 {
+    amounts.iter().copied().map(i128::from).sum()
+}

@@ -1,0 +1,165 @@
+//! Everything around the fold, as plain lists: the topics, the workers, and what goes wrong between them.
+//!
+//! Former workers stay alive until they crash: nothing here fences them.
+
+use consumer::fold::{ClosedWindow, FoldSettings, PartitionState};
+
+use crate::{
+    log::Log,
+    moves::Move,
+    worker::{DeadLetter, Stored, Worker, Write},
+};
+
+/// The partition of all simulations.
+const PARTITION: i32 = 5;
+
+/// More workers than this at a time show nothing new.
+const WORKERS_MAX: usize = 4;
+
+pub(crate) struct World<'a> {
+    pub(crate) log: &'a Log,
+    settings: FoldSettings,
+    log_start: i64,
+    generations: u64,
+    written: i64,
+    workers: Vec<Worker>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    pub(crate) windows: Vec<ClosedWindow>,
+    pub(crate) state_topic: Vec<Stored>,
+    /// Every snapshot that was ever made, written or not.
+    pub(crate) ever_made: Vec<Stored>,
+    group_commit: Option<i64>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(log: &'a Log, settings: FoldSettings) -> Self {
+        Self {
+            log,
+            settings,
+            log_start: log.first_offset,
+            generations: 1,
+            written: 0,
+            workers: Vec::new(),
+            dead_letters: Vec::new(),
+            windows: Vec::new(),
+            state_topic: Vec::new(),
+            ever_made: Vec::new(),
+            group_commit: None,
+        }
+    }
+
+    pub(crate) fn play(&mut self, step: &Move) {
+        match *step {
+            Move::Start => self.start(),
+            Move::Fold { who, records, into_hole } => {
+                let place = self.place(who);
+                self.workers[place].fold(self.log, self.log_start, records, into_hole);
+            }
+            Move::Checkpoint { who } => {
+                let place = self.place(who);
+                self.checkpoint(place);
+            }
+            Move::Write { who, writes } => {
+                let place = self.place(who);
+                self.write(place, writes);
+            }
+            Move::Crash { who } => {
+                let place = self.place(who);
+                self.workers.remove(place);
+            }
+            Move::Compact { kept } => {
+                let last = self.state_topic.len().saturating_sub(1);
+                let mut place = 0;
+                self.state_topic.retain(|_| {
+                    place += 1;
+                    place > last || kept >> (place % 64) & 1 == 1
+                });
+            }
+            Move::Lose { newest } => {
+                let left = self.state_topic.len().saturating_sub(newest).max(1);
+                self.state_topic.truncate(left);
+            }
+            Move::Retain { offsets } => self.log_start = (self.log_start + offsets).min(self.log.end_offset),
+            Move::Reset { window_ms, id_window_offsets } => self.reset(window_ms, id_window_offsets),
+        }
+    }
+
+    /// Where a worker stands; there is always one.
+    fn place(&mut self, who: usize) -> usize {
+        if self.workers.is_empty() {
+            self.start();
+        }
+        self.workers.len() - 1 - who % self.workers.len()
+    }
+
+    fn start(&mut self) {
+        let worker = match self.newest() {
+            Some(stored) => Worker::restore(stored, self.log, self.log_start),
+            None => {
+                assert_eq!(self.group_commit, None, "a group commit follows a snapshot");
+                Worker::of(PartitionState::new(1, PARTITION, self.settings.clone(), self.log_start, 1))
+            }
+        };
+        self.add(worker);
+    }
+
+    fn add(&mut self, worker: Worker) {
+        if self.workers.len() == WORKERS_MAX {
+            self.workers.remove(0);
+        }
+        self.workers.push(worker);
+    }
+
+    /// The snapshot in the state topic that counts.
+    pub(crate) fn newest(&self) -> Option<&Stored> {
+        self.state_topic.iter().max_by_key(|stored| stored.snapshot.order())
+    }
+
+    fn reset(&mut self, window_ms: i64, id_window_offsets: u32) {
+        self.generations += 1;
+        let settings = FoldSettings { window_ms, id_window_offsets, ..self.settings.clone() };
+        self.add(Worker::of(PartitionState::new(self.generations, PARTITION, settings, self.log_start, 2)));
+        let place = self.workers.len() - 1;
+        self.checkpoint(place);
+        self.write(place, usize::MAX);
+    }
+
+    fn checkpoint(&mut self, place: usize) {
+        self.written += 1;
+        let made = self.workers[place].checkpoint(self.written);
+        self.ever_made.push(made);
+    }
+
+    fn write(&mut self, place: usize, writes: usize) {
+        for _ in 0..writes {
+            match self.workers[place].writes.pop_front() {
+                None => break,
+                Some(Write::DeadLetter(letter)) => self.dead_letters.push(letter),
+                Some(Write::Window(window)) => self.windows.push(window),
+                Some(Write::Snapshot(stored)) => self.state_topic.push(*stored),
+                Some(Write::Commit(offset)) => self.group_commit = Some(offset),
+            }
+        }
+    }
+
+    /// A last worker brings the partition to the log's end.
+    pub(crate) fn finish(&mut self) {
+        self.start();
+        let place = self.workers.len() - 1;
+        self.workers[place].fold(self.log, self.log_start, usize::MAX, i64::MAX);
+        self.checkpoint(place);
+        self.write(place, usize::MAX);
+    }
+
+    /// Everyone writes what they still hold, the newest first, so that the oldest snapshot comes last.
+    pub(crate) fn wake_all(&mut self) {
+        for place in (0..self.workers.len()).rev() {
+            self.write(place, usize::MAX);
+        }
+    }
+
+    pub(crate) fn keep_last_snapshot(&mut self) {
+        let last = self.state_topic.len() - 1;
+        self.state_topic.drain(..last);
+    }
+}
