@@ -40,6 +40,10 @@ ci:
 fuzz seconds="300":
     cd common && cargo +nightly fuzz run decode fuzz/corpus/decode fuzz/seeds/decode -- -dict=fuzz/json.dict -max_total_time={{ seconds }}
 
+# Count a topic a second time with other code, and hold a consumer's summary against it (`--summary FILE`)
+oracle *ARGS:
+    cargo run --release -p e2e --bin oracle -- {{ ARGS }}
+
 # Records a second of producer and consumer beside those of Kafka's own tools, on Apache Kafka
 speed *ARGS:
     cargo run --release -p e2e --bin speed -- {{ ARGS }}
