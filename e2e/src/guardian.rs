@@ -22,16 +22,16 @@ while read -r verb what; do
 $what" ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 for name in $containers; do docker rm -f "$name" >/dev/null 2>&1; done
 printf '%s\n' "$folders" | while read -r folder; do [ -z "$folder" ] || rm -rf -- "$folder"; done
 "#;
 
-static GUARDIAN: LazyLock<Mutex<Option<Child>>> = LazyLock::new(|| {
-    let shell =
-        Command::new("sh").args(["-c", SCRIPT]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-    Mutex::new(shell.ok())
-});
+static GUARDIAN: LazyLock<Mutex<Option<Child>>> = LazyLock::new(|| Mutex::new(shell().ok()));
+
+fn shell() -> std::io::Result<Child> {
+    Command::new("sh").args(["-c", SCRIPT]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+}
 
 fn tell(verb: &str, what: &str) {
     let mut guardian = GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,4 +59,31 @@ pub fn container(name: &str) {
 /// A folder is to be removed at the end.
 pub fn folder(path: &Path) {
     tell("folder", &path.display().to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wait;
+
+    #[test]
+    fn when_the_pipe_closes_what_was_started_ends_and_its_folder_goes() {
+        let sleeper = || Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let (mut left_over, mut ended_before) = (sleeper(), sleeper());
+        let folder = tempfile::tempdir().unwrap();
+        let mut guardian = shell().unwrap();
+        let mut pipe = guardian.stdin.take().unwrap();
+        writeln!(pipe, "started {}\nstarted {}", ended_before.id(), left_over.id()).unwrap();
+        writeln!(pipe, "ended {}\nfolder {}", ended_before.id(), folder.path().display()).unwrap();
+        drop(pipe);
+        guardian.wait().unwrap();
+        let gone = |child: &mut Child| child.try_wait().unwrap().is_some();
+        wait::until_true("the end of what was left", Duration::from_secs(10), || gone(&mut left_over)).unwrap();
+        assert!(!gone(&mut ended_before), "a number that may have been given away again must not be killed");
+        assert!(!folder.path().exists());
+        ended_before.kill().unwrap();
+        ended_before.wait().unwrap();
+    }
 }

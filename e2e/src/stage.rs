@@ -127,7 +127,8 @@ impl<'l> Stage<'l> {
 
     /// Has consumer and oracle fold with short windows, so that many of them close and are revised in a short run.
     pub fn use_short_windows(&mut self) {
-        self.fold = Settings { window_ms: 2_000, out_of_order_ms: 500, ..self.fold };
+        self.fold =
+            Settings { window_ms: 2_000, out_of_order_ms: 500, lateness_ms: 300_000, skew_ms: 60_000, ..self.fold };
     }
 
     /// One of the topics that go with it: `state`, `dlq`, `windows`.
@@ -198,6 +199,7 @@ impl<'l> Stage<'l> {
             command.env("WINDOW_MS", self.fold.window_ms.to_string());
             command.env("OUT_OF_ORDER_MS", self.fold.out_of_order_ms.to_string());
             command.env("LATENESS_MS", self.fold.lateness_ms.to_string());
+            command.env("FUTURE_SKEW_MS", self.fold.skew_ms.to_string());
         }
         command.envs(settings.iter().copied());
         Ok(Process::spawn(command, &format!("{number:02}-{name}"), &self.folder)?.serving(http))

@@ -25,7 +25,9 @@ pub(super) fn totals_equal_the_oracle(stage: &mut Stage<'_>) -> Checked {
     // The producer's own account of what it sent, faults and all, is a third opinion.
     let ledger = &summary["ledger"];
     claim_eq!(ledger["consumed"], sent["acknowledged"], "consumed and acknowledged");
-    claim_eq!(ledger["rejected"], sent["faults"]["rejected"], "rejected and made wrong");
+    let mut rejected = ledger["rejected"].clone();
+    rejected.as_object_mut().into_iter().for_each(|reasons| reasons.retain(|_, count| *count != 0));
+    claim_eq!(rejected, sent["faults"]["rejected"], "rejected and made wrong");
     claim_eq!(ledger["repeated"], sent["faults"]["repeated"], "repeated and sent twice");
     claim_eq!(ledger["missing_from_sequence"], 0, "missing from the sequence");
 
@@ -34,7 +36,7 @@ pub(super) fn totals_equal_the_oracle(stage: &mut Stage<'_>) -> Checked {
     claim!(recount.sum(|partition| partition.repeated) > 0, "no repeats were injected");
     claim!(recount.sum(|partition| partition.revised) > 0, "no window was revised");
     claim!(recount.sum(|partition| partition.too_late) > 0, "nothing came too late");
-    claim!(ledger["rejected"].as_object().is_some_and(|reasons| reasons.len() > 10), "few kinds of faults: {ledger}");
+    claim!(rejected.as_object().is_some_and(|reasons| reasons.len() > 10), "few kinds of faults: {rejected}");
     claim!(recount.0.values().all(|partition| partition.closed_windows().count() > 10), "few windows closed");
 
     // A second look changes nothing: the state was restored, there was nothing to read.

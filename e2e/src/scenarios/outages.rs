@@ -41,10 +41,11 @@ fn claim_nothing_lost(stage: &Stage<'_>, mut producer: Process, mut consumer: Pr
 }
 
 pub(super) fn a_broker_killed_twice_under_load_costs_no_record(stage: &mut Stage<'_>) -> Checked {
-    let count = scaled(20_000);
+    let count = scaled(40_000);
     let (mut producer, consumer) = under_load(stage, count)?;
-    for quarter in 1..=2 {
-        wait_for_progress(&consumer, count * quarter / 4)?;
+    // Far enough apart that the second one comes when what had piled up behind the first is through.
+    for eighths in [1, 5] {
+        wait_for_progress(&consumer, count * eighths / 8)?;
         claim!(producer.runs(), "the producer was done before its broker was killed");
         stage.own_cluster().kill9()?;
         stage.own_cluster().start()?;
