@@ -13,7 +13,18 @@ pub enum ProducerError {
     /// The topics could not be made ready. Nothing was sent.
     #[error("nothing was sent: {0}")]
     Topics(#[from] TopicsError),
-    /// A request was not acknowledged within its deadline, or was refused.
+    /// Kafka refused a request and would refuse it again.
+    #[error(
+        "gave up with {unacknowledged} records unacknowledged: {source}. Correct what Kafka names and start again; a \
+         timestamp is invalid where --start-time lies more than the topic's message.timestamp.after.max.ms ahead"
+    )]
+    Refused {
+        /// Records that were queued or sent and not acknowledged.
+        unacknowledged: u64,
+        /// What Kafka said to the first such request.
+        source: WriteError,
+    },
+    /// A request was not acknowledged within its deadline.
     #[error(
         "gave up with {unacknowledged} records unacknowledged, of which some may be in the log: {source}. \
          Restart the producer when Kafka is well; it will not send them again"
@@ -42,9 +53,19 @@ impl Failure for ProducerError {
         match self {
             Self::Http(error) => error.exit_code(),
             Self::Topics(error) if error.may_pass() => ExitCode::KafkaFault,
-            Self::Topics(_) | Self::Undelivered { source: WriteError::Refused(_), .. } => ExitCode::Refused,
-            Self::Undelivered { source: WriteError::Unacknowledged(_), .. } => ExitCode::KafkaFault,
+            Self::Topics(_) | Self::Refused { .. } => ExitCode::Refused,
+            Self::Undelivered { .. } => ExitCode::KafkaFault,
             Self::Unflushed { .. } => ExitCode::NotRight,
+        }
+    }
+}
+
+impl ProducerError {
+    /// What a request's failure means for the run that leaves `unacknowledged` records behind.
+    pub(crate) fn of(source: WriteError, unacknowledged: u64) -> Self {
+        match source {
+            WriteError::Refused(_) => Self::Refused { unacknowledged, source },
+            WriteError::Unacknowledged(_) => Self::Undelivered { unacknowledged, source },
         }
     }
 }

@@ -26,6 +26,9 @@ use crate::summary::{Identity, Summary};
 /// Between two attempts to reach Kafka at the start.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Transactions as old as this are close to what a topic keeps by default (7 days).
+const OLD_MS: i64 = 6 * 86_400_000;
+
 /// The feed must come round at least this often.
 const FEED_STALLED_AFTER: Duration = Duration::from_secs(30);
 
@@ -206,9 +209,7 @@ impl Producer {
         };
         publishers.shutdown().await;
         match (failed, failed_later) {
-            (Some(source), _) | (None, Some(Err(source))) => {
-                Err(ProducerError::Undelivered { unacknowledged: unacknowledged(), source })
-            }
+            (Some(source), _) | (None, Some(Err(source))) => Err(ProducerError::of(source, unacknowledged())),
             (None, Some(Ok(()))) => Ok(()),
             (None, None) => Err(ProducerError::Unflushed { unacknowledged: unacknowledged(), waited }),
         }
@@ -217,6 +218,9 @@ impl Producer {
     fn announce(&self, partitions: usize) {
         let Configuration { rate, count, duration, .. } = &self.configuration;
         let Identity { topic, seed, incarnation } = &self.identity;
+        if self.configuration.start_time_ms.is_some_and(|start_ms| start_ms < now_us() / 1_000 - OLD_MS) {
+            warn!("--start-time is so long ago that Kafka may delete these records soon, by their own timestamps");
+        }
         let rate = rate.map_or("as fast as it can".to_owned(), |rate| format!("{rate} transactions/s"));
         let count = count.map_or(String::new(), |count| format!(", {count} in all"));
         let duration = duration.map_or(String::new(), |duration| format!(", for {} s", duration.as_secs()));

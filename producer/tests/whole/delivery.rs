@@ -262,3 +262,21 @@ async fn a_broker_that_is_not_there_ends_a_bounded_run_and_not_another() {
     outcome.result.unwrap();
     assert_eq!(outcome.summary.sent, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_time_far_ahead_is_refused_by_kafka_and_the_run_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = broker(any_port(), folder.path()).await;
+    let shutdown = Shutdown::manual();
+    let configuration = configuration(broker.address(), |settings| {
+        settings.count = some("100");
+        settings.rate = some("0");
+        settings.start_time = some("2999-01-01T00:00:00Z");
+    });
+    let outcome = producer(configuration, &shutdown).run(&shutdown).await;
+    let error = outcome.result.unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::Refused);
+    assert!(error.to_string().contains("--start-time"), "{error}");
+    assert_eq!((outcome.summary.acknowledged, outcome.summary.unacknowledged), (0, 100));
+    broker.stop().await.unwrap();
+}

@@ -29,6 +29,16 @@ fn every_setting_is_a_flag_a_variable_and_a_line_of_the_table() {
     }
 }
 
+#[test]
+fn the_readme_shows_the_settings_as_they_are() {
+    let readme = include_str!("../../../README.md");
+    let begin = "<!-- settings:producer -->\n";
+    let shown = readme.split_once(begin).and_then(|(_, rest)| rest.split_once("<!-- /settings -->"));
+    let (shown, _) = shown.expect("README.md has the markers of the producer's settings");
+    let real = PROGRAM.settings_table::<ProducerSettings>();
+    assert_eq!(shown.trim(), real.trim(), "README.md is out of date; the table between the markers should be:\n{real}");
+}
+
 #[tokio::test]
 async fn every_wrong_setting_is_named_at_once_and_nothing_is_started() {
     let flags = ["--rate", "fast", "--start-time", "yesterday", "--compression=zstd", "--malformed-ratio", "0.7"];
