@@ -3,6 +3,9 @@
 //! A handler turns a decoded request into a response. It never panics on what a client sent: whatever is wrong becomes an
 //! error code of Kafka's, and a request that can't be read ends the connection.
 
+// Every handler takes its request whole, whether it uses all of it up or not.
+#![allow(clippy::needless_pass_by_value)]
+
 mod cluster;
 mod committed;
 mod configs;

@@ -87,11 +87,10 @@ fn to_partition(topic: &Topic, data: &PartitionProduceData, acks: i16) -> Partit
         }
         Err(fault) => {
             let error = error_of(&fault);
-            match error {
-                ResponseError::KafkaStorageError => {
-                    error!(topic = topic.name, partition = data.index, error = %fault, "append failed")
-                }
-                _ => debug!(topic = topic.name, partition = data.index, reason = %fault, "batch refused"),
+            if error == ResponseError::KafkaStorageError {
+                error!(topic = topic.name, partition = data.index, error = %fault, "append failed");
+            } else {
+                debug!(topic = topic.name, partition = data.index, reason = %fault, "batch refused");
             }
             failure(data.index, error, Some(fault.to_string()))
         }

@@ -88,8 +88,7 @@ fn walk(header: &BatchHeader, records: &[u8], settings: &LogSettings) -> Result<
         return Ok((header.base_timestamp, header.max_timestamp));
     };
     let (mut oldest, mut newest) = (i64::MAX, NO_TIMESTAMP);
-    let mut offset = header.base_offset;
-    for record in Records::new(*header, &plain) {
+    for (offset, record) in (header.base_offset..).zip(Records::new(*header, &plain)) {
         let record = record?;
         if record.offset != offset {
             return Err(Refused::Invalid("offsets inside the batch don't count up by one"));
@@ -97,7 +96,6 @@ fn walk(header: &BatchHeader, records: &[u8], settings: &LogSettings) -> Result<
         if settings.compact && record.key.is_none() {
             return Err(Refused::Invalid("a record without a key for a compacted topic"));
         }
-        offset += 1;
         oldest = oldest.min(record.timestamp);
         newest = newest.max(record.timestamp);
     }

@@ -25,6 +25,9 @@ const KEYS_BYTES_MAX: usize = 32 << 20;
 /// What one key costs beside its own bytes.
 const KEY_OVERHEAD_BYTES: usize = 64;
 
+/// Offset of the last record of each key.
+type LastOffsets = HashMap<Box<[u8]>, i64>;
+
 /// A closed segment as it was when the pass began.
 pub(super) struct Closed {
     pub(super) base_offset: i64,
@@ -39,7 +42,7 @@ pub(super) struct Closed {
 pub(super) struct Plan {
     segments: Vec<Closed>,
     /// Offset of the last record of each key, of the records from `compacted_to` on and before `mapped_to`.
-    last_offsets: HashMap<Box<[u8]>, i64>,
+    last_offsets: LastOffsets,
     pub(super) mapped_to: i64,
     compacted_to: i64,
     /// Tombstones with a smaller timestamp may go, in milliseconds.
@@ -152,12 +155,8 @@ fn groups(plan: &Plan, segment_bytes: u64) -> Vec<&[Closed]> {
 }
 
 /// The last offset of every key from `compacted_to` on, and the offset before which all are known.
-fn last_offsets(
-    segments: &[Closed],
-    compacted_to: i64,
-    bytes_max: usize,
-) -> io::Result<(HashMap<Box<[u8]>, i64>, i64)> {
-    let mut last: HashMap<Box<[u8]>, i64> = HashMap::new();
+fn last_offsets(segments: &[Closed], compacted_to: i64, bytes_max: usize) -> io::Result<(LastOffsets, i64)> {
+    let mut last = LastOffsets::new();
     let (mut bytes, mut mapped_to) = (0, compacted_to);
     for segment in segments.iter().filter(|segment| segment.next_offset > compacted_to) {
         let mut full_at = None;

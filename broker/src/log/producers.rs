@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_forgets_the_most_silent_first() {
         let mut table = ProducerTable::default();
-        for id in 0..=PRODUCERS_MAX as i64 {
+        for id in (0..).take(PRODUCERS_MAX + 1) {
             table.record(&BatchHeader { producer_id: id, ..batch(0, 0, 1, id) });
         }
         assert_eq!(table.producers.len(), PRODUCERS_MAX);

@@ -47,14 +47,14 @@ pub(crate) fn encode<R: Encodable + HeaderVersion>(
     version: i16,
     response: &R,
 ) -> Result<BytesMut, Malformed> {
-    let size = response.compute_size(version).map_err(|e| unencodable(version, e))?;
+    let size = response.compute_size(version).map_err(|e| unencodable(version, &e))?;
     let mut frame = BytesMut::with_capacity(LENGTH_BYTES + 8 + size);
     frame.put_i32(0);
     frame.put_i32(correlation_id);
     if R::header_version(version) >= 1 {
         frame.put_u8(0); // no tagged fields
     }
-    response.encode(&mut frame, version).map_err(|e| unencodable(version, e))?;
+    response.encode(&mut frame, version).map_err(|e| unencodable(version, &e))?;
     let length = i32::try_from(frame.len() - LENGTH_BYTES).map_err(|_| Malformed::Length)?;
     frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
     Ok(frame)
@@ -66,6 +66,6 @@ fn undecodable(error: impl ToString) -> Malformed {
 }
 
 /// A response with a field that its version doesn't have is a bug of the broker; a test goes through all versions.
-fn unencodable(version: i16, error: impl ToString) -> Malformed {
+fn unencodable(version: i16, error: &impl ToString) -> Malformed {
     Malformed::Undecodable(format!("the answer, in version {version}: {}", error.to_string()))
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
-use krafka::Record as KrafkaRecord;
 use krafka::consumer::AutoOffsetReset;
-use krafka::producer::{Acks, Compression as KrafkaCompression};
+use krafka::producer::Acks;
+use krafka::{Compression as KrafkaCompression, Record as KrafkaRecord};
 use rskafka::client::partition::{Compression, OffsetAt};
 use rskafka::record::Record;
 
@@ -44,19 +44,14 @@ async fn krafka_produces_idempotently_and_consumes_with_every_compression() {
     let stage = Stage::new().await;
     stage.topic("t", 3, &[]).await;
     let kafka = stage.krafka().await;
-    let codecs = [
-        KrafkaCompression::None,
-        KrafkaCompression::Gzip,
-        KrafkaCompression::Snappy,
-        KrafkaCompression::Lz4,
-        KrafkaCompression::Zstd,
-    ];
+    let codecs = [KrafkaCompression::None, KrafkaCompression::Gzip, KrafkaCompression::Snappy, KrafkaCompression::Lz4];
     for (index, codec) in codecs.into_iter().enumerate() {
         let producer = kafka.producer().acks(Acks::All).idempotent(true).compression(codec).build();
         let producer = in_time(producer).await.expect("a producer");
         for n in 0..20 {
             let record = KrafkaRecord::new("t", format!("value {index} {n}")).key(format!("key {n}"));
-            in_time(producer.send(record)).await.expect("sent");
+            let sent = in_time(producer.send(record)).await.expect("sent");
+            assert!((0..3).contains(&sent.partition) && sent.offset >= 0, "{sent:?}");
         }
         in_time(producer.close()).await.expect("closed");
     }
@@ -64,7 +59,7 @@ async fn krafka_produces_idempotently_and_consumes_with_every_compression() {
     let consumer = in_time(consumer).await.expect("a consumer");
     in_time(consumer.subscribe(["t"])).await.expect("subscribed");
     let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < 100 {
+    while seen.len() < 80 {
         for record in &in_time(consumer.poll(Duration::from_secs(1))).await.expect("polled") {
             assert!(seen.insert((record.partition, record.offset)), "a record twice");
         }

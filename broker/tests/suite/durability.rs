@@ -22,13 +22,13 @@ impl Process {
     /// Starts it and reads its address from the log.
     fn start(data_dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_broker"))
-            .args(["--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()])
+            .args(["--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().expect("UTF-8")])
             .env("NO_COLOR", "1")
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
             .spawn()
             .expect("starts");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let address = lines.find_map(|line| {
             let line = line.expect("text");
             let found = line.split_once("address=")?.1.split_whitespace().next()?.parse().ok();

@@ -51,7 +51,7 @@ impl Stage {
     }
 
     async fn start(&mut self, configure: impl FnOnce(&mut BrokerConfig)) {
-        let mut config = BrokerConfig::new("127.0.0.1:0".parse().unwrap(), self.dir.path().to_owned());
+        let mut config = BrokerConfig::new(([127, 0, 0, 1], 0).into(), self.dir.path().to_owned());
         configure(&mut config);
         self.broker = Some(Broker::start(config).await.expect("starts"));
     }
@@ -127,7 +127,8 @@ impl Partition {
             let (records, _) = self.fetch(next).await;
             let Some(last) = records.last() else { break };
             next = last.offset + 1;
-            let text = |record: RecordAndOffset| String::from_utf8(record.record.value.unwrap_or_default()).unwrap();
+            let text =
+                |record: RecordAndOffset| String::from_utf8(record.record.value.unwrap_or_default()).expect("text");
             all.extend(records.into_iter().map(|record| (record.offset, text(record))));
         }
         all
@@ -141,6 +142,6 @@ pub(crate) async fn client(address: SocketAddr) -> Client {
 pub(crate) fn record(key: Option<&str>, value: Option<&str>) -> Record {
     let owned = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
     // In whole milliseconds, as Kafka keeps them.
-    let timestamp = chrono::DateTime::from_timestamp_millis(chrono::Utc::now().timestamp_millis()).unwrap();
+    let timestamp = chrono::DateTime::from_timestamp_millis(chrono::Utc::now().timestamp_millis()).expect("now");
     Record { key: owned(key), value: owned(value), headers: Default::default(), timestamp }
 }

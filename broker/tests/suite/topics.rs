@@ -9,6 +9,10 @@ use rskafka::client::partition::{Compression, OffsetAt};
 use crate::raw::{Raw, batch};
 use crate::stage::{Stage, client, in_time, until};
 
+/// Where a configuration comes from, in Kafka's numbers.
+const OF_THE_TOPIC: i8 = 1;
+const DEFAULT: i8 = 5;
+
 async fn creation_error(stage: &Stage, topic: NewTopic) -> String {
     let kafka = stage.krafka().await;
     let created = in_time(kafka.admin().create_topics([topic], Default::default())).await.expect("answered");
@@ -54,11 +58,11 @@ async fn configurations_are_described_altered_and_kept() {
     let entries = described.into_values().next().unwrap().unwrap();
     let entry = |name: &str| {
         let found = entries.iter().find(|entry| entry.name == name).unwrap();
-        (found.value.clone().unwrap(), found.is_default)
+        (found.value.clone().unwrap(), found.config_source)
     };
-    assert_eq!(entry("max.message.bytes"), ("500".to_owned(), false));
-    assert_eq!(entry("cleanup.policy"), ("compact".to_owned(), false));
-    assert_eq!(entry("retention.ms"), ("604800000".to_owned(), true));
+    assert_eq!(entry("max.message.bytes"), ("500".to_owned(), OF_THE_TOPIC));
+    assert_eq!(entry("cleanup.policy"), ("compact".to_owned(), OF_THE_TOPIC));
+    assert_eq!(entry("retention.ms"), ("604800000".to_owned(), DEFAULT));
 }
 
 #[tokio::test]

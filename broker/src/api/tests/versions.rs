@@ -1,85 +1,12 @@
 //! Every API at every version that is offered: the request passes the structure check, is answered, and the answer reads
-//! back. And requests that are not what they claim to be.
+//! back.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request as KafkaRequest, StrBytes};
-use proptest::prelude::*;
-use tempfile::TempDir;
 
-use super::{Reply, SERVED, handle};
-use crate::data_dir::DataDir;
-use crate::limits::Limits;
+use super::super::SERVED;
+use super::{TOPIC, ask, group, name, node, text, versions};
 use crate::log::testing::batch;
-use crate::node::Node;
-use crate::server::Peer;
-use crate::wire::frame::LENGTH_BYTES;
-use crate::wire::shape::{self, Malformed};
-
-const TOPIC: &str = "there";
-
-fn name(text: &str) -> TopicName {
-    TopicName(StrBytes::from_string(text.to_owned()))
-}
-
-fn text(words: &str) -> StrBytes {
-    StrBytes::from_string(words.to_owned())
-}
-
-fn group() -> GroupId {
-    GroupId(text("group"))
-}
-
-fn node() -> (TempDir, Arc<Node>) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut limits = Limits::default();
-    limits.group_initial_rebalance_delay = std::time::Duration::ZERO;
-    let node = Node::open(DataDir::open(dir.path()).unwrap(), limits, 1).unwrap();
-    let new = crate::topics::NewTopic { name: TOPIC, partitions: 2, config: crate::config::TopicConfig::default() };
-    node.topics.create(new, false).unwrap();
-    (dir, Arc::new(node))
-}
-
-fn peer() -> Peer {
-    let local: SocketAddr = "127.0.0.1:9092".parse().unwrap();
-    Peer { remote: local, local }
-}
-
-fn frame<R: KafkaRequest>(version: i16, request: &R) -> Bytes {
-    let header = RequestHeader::default()
-        .with_request_api_key(R::KEY)
-        .with_request_api_version(version)
-        .with_correlation_id(42)
-        .with_client_id(Some(text("test")));
-    let mut frame = BytesMut::new();
-    header.encode(&mut frame, R::header_version(version)).unwrap();
-    request.encode(&mut frame, version).unwrap();
-    frame.freeze()
-}
-
-/// Sends a request in a version and reads the answer back.
-async fn ask<R: KafkaRequest>(node: &Arc<Node>, version: i16, request: R) -> R::Response {
-    let frame = frame(version, &request);
-    let api = ApiKey::try_from(R::KEY).unwrap();
-    shape::check(api, version, &frame).unwrap_or_else(|e| panic!("{api:?} {version}: {e}"));
-    let Ok(Reply::Answer { frame, .. }) = handle(node, peer(), frame).await else {
-        panic!("{api:?} {version} is not answered");
-    };
-    let mut body = frame.freeze().slice(LENGTH_BYTES..);
-    let header = ResponseHeader::decode(&mut body, R::Response::header_version(version)).unwrap();
-    assert_eq!(header.correlation_id, 42);
-    let response = R::Response::decode(&mut body, version).unwrap_or_else(|e| panic!("{api:?} {version}: {e}"));
-    assert!(body.is_empty(), "{api:?} {version}: bytes left over");
-    response
-}
-
-fn versions(api: ApiKey) -> std::ops::RangeInclusive<i16> {
-    let (_, min, max) = SERVED.iter().find(|(served, ..)| *served == api).expect("served");
-    *min..=*max
-}
 
 #[tokio::test]
 async fn records_pass_through_every_version_of_produce_fetch_and_list_offsets() {
@@ -353,71 +280,5 @@ async fn a_group_forms_and_dissolves_in_every_version() {
         assert_eq!(ask(&node, leaving, request).await.error_code, 0, "version {leaving}");
         let request = DeleteGroupsRequest::default().with_groups_names(vec![group()]);
         assert_eq!(ask(&node, version.min(2), request).await.results[0].error_code, 0);
-    }
-}
-
-#[tokio::test]
-async fn a_version_of_api_versions_that_is_too_new_is_answered_in_the_oldest() {
-    let (_dir, node) = node();
-    let frame = Bytes::from_static(&[0, 18, 0, 99, 0, 0, 0, 42, 1, 2, 3]);
-    let Ok(Reply::Answer { frame, .. }) = handle(&node, peer(), frame).await else { panic!("answered") };
-    let mut body = frame.freeze().slice(LENGTH_BYTES + 4..);
-    let answer = ApiVersionsResponse::decode(&mut body, 0).unwrap();
-    assert_eq!((answer.error_code, answer.api_keys.len()), (35, SERVED.len()));
-}
-
-#[tokio::test]
-async fn what_is_not_served_ends_the_connection() {
-    let (_dir, node) = node();
-    let refused = |frame: &'static [u8]| handle(&node, peer(), Bytes::from_static(frame));
-    assert!(matches!(refused(&[]).await, Err(Malformed::Short)));
-    assert!(matches!(refused(&[0, 200, 0, 0, 0, 0, 0, 1]).await, Err(Malformed::UnknownApi(200))));
-    assert!(matches!(refused(&[0, 22, 0, 99, 0, 0, 0, 1]).await, Err(Malformed::UnknownVersion { .. })));
-    // An array that claims two billion topics.
-    let bomb = &[0, 3, 0, 1, 0, 0, 0, 1, 255, 255, 127, 255, 255, 255];
-    assert!(matches!(refused(bomb).await, Err(Malformed::Short)));
-}
-
-#[test]
-fn a_known_tagged_field_of_the_wrong_size_is_refused() {
-    // The decoder would read 16 bytes for this tag whatever its size says, and take what follows for something else.
-    let partition = fetch_request::FetchPartition::default().with_replica_directory_id(uuid::Uuid::from_u128(1));
-    let topic = fetch_request::FetchTopic::default().with_partitions(vec![partition]);
-    let request = frame(17, &FetchRequest::default().with_topics(vec![topic]));
-    assert_eq!(shape::check(ApiKey::Fetch, 17, &request), Ok(()));
-    let at = request.windows(3).position(|bytes| bytes == [1, 0, 16]).unwrap() + 2;
-    let mut lying = request.to_vec();
-    lying[at] = 15;
-    assert!(shape::check(ApiKey::Fetch, 17, &lying).is_err());
-}
-
-proptest! {
-    #[test]
-    fn bytes_that_pass_the_check_never_panic_in_the_decoder(
-        at in 0..SERVED.len(), version_share in 0.0..1.0, tail in proptest::collection::vec(any::<u8>(), 0..200)
-    ) {
-        let (api, min, max) = SERVED[at];
-        #[allow(clippy::cast_possible_truncation)]
-        let version = min + (f64::from(max - min + 1) * version_share) as i16;
-        let mut request = [(api as i16).to_be_bytes(), version.to_be_bytes()].concat();
-        request.extend_from_slice(&[0, 0, 0, 1, 255, 255]);
-        if api.request_header_version(version) >= 2 {
-            request.push(0);
-        }
-        request.extend_from_slice(&tail);
-        if shape::check(api, version, &request).is_ok() {
-            let parsed = crate::wire::frame::Request::parse(api, version, Bytes::from(request)).unwrap();
-            // Any of them will do: what matters is that lengths were believed only after the check.
-            let mut body = parsed.body;
-            match api {
-                ApiKey::Fetch => drop(FetchRequest::decode(&mut body, version)),
-                ApiKey::Produce => drop(ProduceRequest::decode(&mut body, version)),
-                ApiKey::CreateTopics => drop(CreateTopicsRequest::decode(&mut body, version)),
-                ApiKey::Metadata => drop(MetadataRequest::decode(&mut body, version)),
-                ApiKey::JoinGroup => drop(JoinGroupRequest::decode(&mut body, version)),
-                ApiKey::OffsetCommit => drop(OffsetCommitRequest::decode(&mut body, version)),
-                _ => {}
-            }
-        }
     }
 }
