@@ -70,8 +70,8 @@ fn plain_length(text: &[u8]) -> usize {
     let (words, tail) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let quote = less_than(word ^ ONES * u64::from(b'"'), 1);
-        let backslash = less_than(word ^ ONES * u64::from(b'\\'), 1);
+        let quote = less_than(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = less_than(word ^ (ONES * u64::from(b'\\')), 1);
         let marks = quote | backslash | less_than(word, b' ');
         if marks != 0 {
             return index * 8 + marks.trailing_zeros() as usize / 8;

@@ -120,13 +120,14 @@ impl Batch {
         };
         let mut buffer = IntendedHeader::default();
         let intended = format_intended_us(entry.intended_us, &mut buffer);
+        // Two inserts: building the map from an array sorts it in a vector of its own first.
+        let mut headers = BTreeMap::new();
+        headers.insert(SEQUENCE_HEADER.to_owned(), sequence.to_vec());
+        headers.insert(INTENDED_HEADER.to_owned(), intended.to_vec());
         Record {
             key: Some(entry.account.as_bytes().to_vec()),
             value: (!entry.tombstone).then(|| self.values[self.value_range(index)].to_vec()),
-            headers: BTreeMap::from([
-                (SEQUENCE_HEADER.to_owned(), sequence.to_vec()),
-                (INTENDED_HEADER.to_owned(), intended.to_vec()),
-            ]),
+            headers,
             timestamp: DateTime::<Utc>::from_timestamp_millis(entry.timestamp_ms).unwrap_or_default(),
         }
     }
