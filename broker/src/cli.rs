@@ -99,8 +99,9 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn create() -> Result<Self, Failed> {
-        let path = std::env::temp_dir().join(format!("development-broker-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(Failed::Temporary)?;
+        // A folder that is there already is somebody's; this one is removed at the end.
+        let path = std::env::temp_dir().join(format!("development-broker-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&path).map_err(Failed::Temporary)?;
         info!(folder = %path.display(), "no --data-dir: everything is removed at the end");
         Ok(Self(path))
     }

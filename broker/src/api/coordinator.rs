@@ -48,7 +48,7 @@ pub(super) fn find_coordinator(_: &Node, caller: &Caller, request: FindCoordinat
 pub(super) fn init_producer_id(node: &Node, _: &Caller, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let none = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
     if let Some(id) = request.transactional_id {
-        info!(transactional_id = %*id, "refused: this development broker has no transactions");
+        info!(transactional_id = ?id.as_str(), "refused: this development broker has no transactions");
         return none.with_error_code(ResponseError::TransactionalIdAuthorizationFailed.code());
     }
     match node.producer_ids.next() {

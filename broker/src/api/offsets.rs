@@ -15,7 +15,7 @@ use tracing::error;
 use crate::api::{Caller, code};
 use crate::log::{LEADER_EPOCH, LogError, ReadFault};
 use crate::node::Node;
-use crate::topics::Topic;
+use crate::topics::{Partition, Topic};
 
 /// The first version of ListOffsets that tells leader epochs.
 const LEADER_EPOCHS_SINCE: i16 = 4;
@@ -72,7 +72,7 @@ pub(super) fn delete_records(node: &Node, _: &Caller, request: DeleteRecordsRequ
             let found = topic.as_ref().and_then(|topic| topic.partition(partition.partition_index));
             let deleted = found
                 .ok_or(ResponseError::UnknownTopicOrPartition)
-                .and_then(|found| found.log.delete_records(partition.offset).map_err(|fault| error_of(&fault)));
+                .and_then(|found| delete_before(&found, partition.offset));
             DeleteRecordsPartitionResult::default()
                 .with_partition_index(partition.partition_index)
                 .with_low_watermark(deleted.unwrap_or(-1))
@@ -81,6 +81,13 @@ pub(super) fn delete_records(node: &Node, _: &Caller, request: DeleteRecordsRequ
         DeleteRecordsTopicResult::default().with_partitions(partitions.collect()).with_name(wanted.name)
     });
     DeleteRecordsResponse::default().with_topics(topics.collect())
+}
+
+fn delete_before(partition: &Partition, before: i64) -> Result<i64, ResponseError> {
+    if !partition.log.settings().delete {
+        return Err(ResponseError::PolicyViolation); // as in Kafka: the topic is compacted, not deleted from
+    }
+    partition.log.delete_records(before).map_err(|fault| error_of(&fault))
 }
 
 pub(super) fn offset_for_leader_epoch(

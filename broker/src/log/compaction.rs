@@ -100,6 +100,9 @@ fn plan(log: &PartitionLog, now_ms: i64) -> Result<Option<Plan>, LogError> {
 /// Kafka's rule: a large enough share of the closed bytes is new, or something new is too old to wait.
 fn worth_it(inner: &Inner, now_ms: i64) -> bool {
     let settings: &LogSettings = &inner.settings;
+    if !settings.compact {
+        return false;
+    }
     let (mut clean, mut dirty, mut oldest) = (0_u64, 0_u64, i64::MAX);
     for closed in closed_segments(inner, now_ms) {
         if closed.next_offset <= inner.compacted_to {
@@ -112,7 +115,7 @@ fn worth_it(inner: &Inner, now_ms: i64) -> bool {
     let overdue = now_ms.saturating_sub(oldest) > settings.max_compaction_lag_ms;
     #[allow(clippy::cast_precision_loss)] // a ratio for a threshold
     let ratio = dirty as f64 / (clean + dirty).max(1) as f64;
-    settings.compact && dirty > 0 && (overdue || ratio >= settings.min_cleanable_dirty_ratio)
+    dirty > 0 && (overdue || ratio >= settings.min_cleanable_dirty_ratio)
 }
 
 /// Closed segments that are old enough, from the front.

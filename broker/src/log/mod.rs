@@ -275,11 +275,16 @@ impl Inner {
 }
 
 impl Segment {
-    /// Kafka's rule: a full segment, or one whose first record is `segment.ms` older than the record that comes.
+    /// Kafka's rule: a full segment, or one whose first record is `segment.ms` older than the record that comes. A record
+    /// that must be compacted in time must also leave the active segment in time.
     fn must_roll(&self, coming: &batch::BatchHeader, settings: &LogSettings) -> bool {
+        let age_max_ms = if settings.compact {
+            settings.segment_ms.min(settings.max_compaction_lag_ms)
+        } else {
+            settings.segment_ms
+        };
         let full = self.size + coming.size() as u64 > settings.segment_bytes;
-        let aged =
-            self.first_timestamp.is_some_and(|first| coming.max_timestamp.saturating_sub(first) > settings.segment_ms);
+        let aged = self.first_timestamp.is_some_and(|first| coming.max_timestamp.saturating_sub(first) > age_max_ms);
         self.size > 0 && (full || aged)
     }
 }

@@ -171,6 +171,8 @@ async fn compaction_keeps_the_last_record_of_each_key_while_the_broker_runs() {
     until("what is overtaken is gone", || async { partition.all().await.len() <= 2 }).await;
     assert_eq!(partition.all().await.last(), Some(&(49, "49".to_owned())));
     assert_eq!(in_time(partition.0.get_offset(OffsetAt::Latest)).await.unwrap(), 50);
+    let refused = in_time(partition.0.delete_records(1, 1_000)).await.unwrap_err();
+    assert!(refused.to_string().contains("PolicyViolation"), "{refused}");
 }
 
 #[tokio::test]

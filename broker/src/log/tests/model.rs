@@ -91,7 +91,7 @@ fn check_read(log: &PartitionLog, model: &Model, offset: i64, bytes_max: usize) 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_does_what_a_list_of_batches_does(steps in steps()) {
