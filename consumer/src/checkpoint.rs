@@ -112,12 +112,7 @@ fn window_records(windows: &[ClosedWindow], now_ms: i64) -> Vec<Record> {
     let timestamp = DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
     let records = windows.iter().flat_map(ClosedWindow::to_records);
     records
-        .map(|(key, value)| Record {
-            key: Some(key.into_bytes()),
-            value: Some(value),
-            headers: [].into(),
-            timestamp,
-        })
+        .map(|(key, value)| Record { key: Some(key.into_bytes()), value: Some(value), headers: [].into(), timestamp })
         .collect()
 }
 

@@ -14,7 +14,7 @@ pub fn fingerprint(record: &RecordView<'_>) -> LastRecord {
     let mut hash = Sha256::new();
     for part in [record.key, record.value] {
         // The length in front keeps key and value apart, and nothing apart from no bytes.
-        hash.update(part.map_or(-1, |bytes| bytes.len() as i64).to_be_bytes());
+        hash.update(part.map_or(u64::MAX, |bytes| bytes.len() as u64).to_be_bytes());
         hash.update(part.unwrap_or_default());
     }
     let mut sha256 = String::with_capacity(64);

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    response::Html,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, response::Html, routing::get};
 
 use crate::{clock::now_ms, summary::Summary, view::View};
 

@@ -42,12 +42,8 @@ impl Collector for ViewCollector {
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
-        let mut family = encoder.encode_descriptor(
-            "rejected_records",
-            "Dead letters by reason",
-            None,
-            outcomes.metric_type(),
-        )?;
+        let mut family =
+            encoder.encode_descriptor("rejected_records", "Dead letters by reason", None, outcomes.metric_type())?;
         for reason in Reason::ALL {
             let count: u64 = snapshots.iter().map(|snapshot| snapshot.ledger.rejected[reason.index()]).sum();
             ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.code())])?)?;

@@ -68,9 +68,10 @@ pub fn columns(ledger: &Ledger) -> String {
 pub fn volumes(summary: &Summary) -> String {
     let mut largest: Vec<_> = summary.totals.by_currency().iter().collect();
     largest.sort_by_key(|(_, cell)| std::cmp::Reverse(cell.count));
-    let shown = largest.iter().take(CURRENCIES_SHOWN).filter_map(|(code, cell)| {
-        Some(format_minor(cell.sum_minor, Currency::from_code(code.as_str())?))
-    });
+    let shown = largest
+        .iter()
+        .take(CURRENCIES_SHOWN)
+        .filter_map(|(code, cell)| Some(format_minor(cell.sum_minor, Currency::from_code(code.as_str())?)));
     let mut line = shown.collect::<Vec<_>>().join(", ");
     if largest.len() > CURRENCIES_SHOWN {
         let _ = write!(line, " and {} more currencies", largest.len() - CURRENCIES_SHOWN);

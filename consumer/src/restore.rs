@@ -122,7 +122,9 @@ impl Restore<'_> {
         self.refill_id_window(&mut state, reader, bounds.start).await?;
         if state.next_offset() < bounds.start {
             warn!(
-                partition = self.partition, from = state.next_offset(), to = bounds.start,
+                partition = self.partition,
+                from = state.next_offset(),
+                to = bounds.start,
                 "retention deleted records before they were read; the ledger counts them as skipped"
             );
             state.skip_to(bounds.start);
@@ -158,7 +160,9 @@ impl Restore<'_> {
         let wanted = state.id_window_start();
         if wanted < log_start {
             warn!(
-                partition = self.partition, wanted, log_start,
+                partition = self.partition,
+                wanted,
+                log_start,
                 "retention deleted records whose ids are still needed; repeats of them will be counted as new"
             );
         }

@@ -150,7 +150,7 @@ impl Worker {
         let mut ticks = interval(context.snapshot_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due = false;
-        while !self.end.is_some_and(|end| folding.state.next_offset() >= end) {
+        while self.end.is_none_or(|end| folding.state.next_offset() < end) {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -196,7 +196,10 @@ impl Worker {
         match timeout(limit, draining).await {
             Ok(drained) => drained,
             Err(_) => {
-                warn!(partition = self.partition, "the last snapshot was not acknowledged in time; its records will be read again");
+                warn!(
+                    partition = self.partition,
+                    "the last snapshot was not acknowledged in time; its records will be read again"
+                );
                 Ok(())
             }
         }
@@ -258,7 +261,9 @@ impl Folding {
             Ahead::Batch(batch) => self.fold(&batch, end.unwrap_or(i64::MAX)),
             Ahead::Deleted(start) => {
                 warn!(
-                    partition = self.state.partition(), from = before, to = start,
+                    partition = self.state.partition(),
+                    from = before,
+                    to = start,
                     "retention deleted records before they were read; the ledger counts them as skipped"
                 );
                 self.state.skip_to(start);

@@ -49,7 +49,9 @@ fn all_mistakes_are_reported_at_once_each_with_the_variable_the_value_and_what_i
         ..ConsumerSettings::default()
     };
     let message = validate(&settings).unwrap_err();
-    for part in ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC", "\"no spaces\"", "WINDOW_MS", "1000 to", "IDLE_TIMEOUT", "soon"] {
+    for part in
+        ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC", "\"no spaces\"", "WINDOW_MS", "1000 to", "IDLE_TIMEOUT", "soon"]
+    {
         assert!(message.contains(part), "{part} is not in:\n{message}");
     }
 }

@@ -1,7 +1,7 @@
 //! The whole pipeline in one process, for a first look: `cargo run --release`.
 
-mod status;
 mod stack;
+mod status;
 
 fn main() -> std::process::ExitCode {
     stack::PROGRAM.run(stack::run)

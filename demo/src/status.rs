@@ -31,7 +31,9 @@ pub(crate) fn greet(url: &str, broker: SocketAddr, data_dir: &Path, temporary: b
         String::new(),
         format!("  open      {url}"),
         format!("  figures   {url}/api/v1/summary"),
-        format!("  broker    {broker} (a development broker, not Apache Kafka; any Kafka client can read `transactions`)"),
+        format!(
+            "  broker    {broker} (a development broker, not Apache Kafka; any Kafka client can read `transactions`)"
+        ),
         format!("  data      {} ({fate})", data_dir.display()),
         String::new(),
         "Ctrl-C drains, prints the ledger and ends.".to_owned(),
@@ -43,7 +45,9 @@ pub(crate) fn greet(url: &str, broker: SocketAddr, data_dir: &Path, temporary: b
 pub(crate) async fn show(view: Arc<View>, stop: CancellationToken) {
     let terminal = io::stderr().is_terminal();
     let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("a constant that has been seen to parse"));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {wide_msg}").expect("a constant that has been seen to parse"),
+    );
     if terminal {
         let writing = bar.clone();
         logging::write_through(Some(Box::new(move |write| writing.suspend(write))));

@@ -154,7 +154,7 @@ impl Settings for ProducerSettings {
             flush_timeout: problems.duration(
                 "flush_timeout",
                 &self.flush_timeout,
-                seconds(4),
+                seconds(3),
                 seconds(0)..=seconds(3_600),
             ),
             queue_bytes: problems.integer("queue_bytes", &self.queue_bytes, 16 << 20, 65_536..=1 << 30, "bytes"),

@@ -247,6 +247,7 @@ impl PartitionReader {
         let doing = format!("reading {}-{} at offset {offset}", self.topic, self.partition);
         let (client, connected) = self.connection().await?;
         let wait_ms = i32::try_from(self.options.wait.as_millis()).unwrap_or(i32::MAX);
+        #[expect(clippy::disallowed_methods, reason = "the one place: the wait is bounded right below")]
         let call = connected.fetch_records(offset, 1..bytes_max.saturating_add(1), wait_ms);
         let error = match answered(&doing, self.options.wait + REQUEST_TIMEOUT, call).await {
             Ok(Ok((records, high_watermark))) => {

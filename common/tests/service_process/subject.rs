@@ -5,8 +5,13 @@ use std::future::pending;
 use common::service::{ExitCode, Failure, NoCommand, Problems, Program, Settings, Started, output};
 use tracing::info;
 
-const PROGRAM: Program =
-    Program { name: "subject", version: "1.2.3", about: "A service under test", http_listen: "127.0.0.1:0", log_filter: common::service::logging::DEFAULT_FILTER };
+const PROGRAM: Program = Program {
+    name: "subject",
+    version: "1.2.3",
+    about: "A service under test",
+    http_listen: "127.0.0.1:0",
+    log_filter: common::service::logging::DEFAULT_FILTER,
+};
 
 #[derive(clap::Args, serde::Serialize, serde::Deserialize)]
 struct SubjectSettings {

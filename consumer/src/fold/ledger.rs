@@ -6,7 +6,7 @@ use common::wire::Reason;
 use serde::{Deserialize, Serialize};
 
 /// Counts of records, each in exactly one column. All numbers only grow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ledger {
     /// Records read.
@@ -101,8 +101,8 @@ mod tests {
     fn a_record_in_two_columns_or_in_none_unbalances_the_ledger() {
         let balanced = Ledger { consumed: 2, accepted: 2, on_time: 1, too_late: 1, ..Ledger::default() };
         assert!(balanced.is_balanced());
-        assert!(!Ledger { consumed: 3, ..balanced.clone() }.is_balanced());
-        assert!(!Ledger { repeated: 1, ..balanced.clone() }.is_balanced());
+        assert!(!Ledger { consumed: 3, ..balanced }.is_balanced());
+        assert!(!Ledger { repeated: 1, ..balanced }.is_balanced());
         assert!(!Ledger { revised: 1, ..balanced }.is_balanced());
     }
 

@@ -81,7 +81,7 @@ impl IdWindow {
     /// Empties the places of offsets without a valid record.
     fn move_to(&mut self, offset: i64) {
         debug_assert!(offset >= self.next_offset, "ids come in order of offset");
-        let places = self.ids.len() as i64;
+        let places = i64::from(self.places());
         if offset - self.next_offset >= places {
             if self.occupied.iter().any(|&bits| bits != 0) {
                 self.occupied.fill(0);
@@ -130,11 +130,11 @@ impl IdWindow {
 
     /// How many offsets before the next one a place lies: 1 for the newest, the number of places for the oldest.
     fn age_of(&self, place: u32) -> u32 {
-        if place < self.next_place {
-            self.next_place - place
-        } else {
-            self.next_place + (self.ids.len() as u32 - place)
-        }
+        if place < self.next_place { self.next_place - place } else { self.next_place + (self.places() - place) }
+    }
+
+    fn places(&self) -> u32 {
+        u32::try_from(self.ids.len()).expect("there are as many places as a 32-bit setting asks for")
     }
 
     /// The slot that holds `id`, or the free one where it belongs.
@@ -168,6 +168,7 @@ impl IdWindow {
     }
 
     /// Folded multiplication: every bit of the id moves the upper bits of the product.
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
     fn home(&self, id: u128) -> usize {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         let low = (id as u64) ^ self.hash_seed;
@@ -239,11 +240,11 @@ mod tests {
         let mut window = IdWindow::new(64, 1_000, 0);
         let home = window.home(0);
         let colliding: Vec<u128> = (0..u128::MAX).filter(|&id| window.home(id) == home).take(40).collect();
-        for (offset, &id) in colliding.iter().enumerate() {
-            assert!(!window.insert(offset as i64, id, 0));
+        for (offset, &id) in (0..).zip(&colliding) {
+            assert!(!window.insert(offset, id, 0));
         }
-        for (offset, &id) in colliding.iter().enumerate() {
-            assert!(window.insert(40 + offset as i64, id, 0));
+        for (offset, &id) in (40..).zip(&colliding) {
+            assert!(window.insert(offset, id, 0));
         }
     }
 }

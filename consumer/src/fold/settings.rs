@@ -51,6 +51,16 @@ impl FoldSettings {
         wire::Rules { future_skew_ms: self.future_skew_ms, value_bytes_max: self.value_bytes_max }
     }
 
+    /// Whether records can be folded by these at all.
+    #[must_use]
+    pub fn are_possible(&self) -> bool {
+        self.window_ms > 0
+            && self.id_window_offsets > 0
+            && [self.out_of_order_ms, self.lateness_ms, self.future_skew_ms, self.id_window_age_ms]
+                .iter()
+                .all(|&span_ms| span_ms >= 0)
+    }
+
     /// Most windows that can be open or revisable at the same time. A transaction lies at most the skew ahead of its
     /// Kafka timestamp, the watermark at most the allowance behind the newest of those.
     #[must_use]

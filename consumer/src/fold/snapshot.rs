@@ -99,6 +99,9 @@ impl Snapshot {
         if snapshot.settings.fold_version > FOLD_VERSION {
             return Err(SnapshotError::TooNew(format!("fold version {}", snapshot.settings.fold_version)));
         }
+        if !snapshot.settings.are_possible() {
+            return Err(SnapshotError::TooNew(format!("fold settings {:?}", snapshot.settings)));
+        }
         Ok(snapshot)
     }
 
@@ -140,7 +143,7 @@ impl PartitionState {
             skipped: self.skipped,
             last_record,
             watermark_ms: self.windows.watermark_ms(),
-            ledger: self.ledger.clone(),
+            ledger: self.ledger,
             totals: self.totals.to_form(),
             written_at_ms,
             windows: windows.collect(),
@@ -177,7 +180,7 @@ impl PartitionState {
             next_offset: snapshot.next_offset,
             skipped: snapshot.skipped,
             last_offset: snapshot.last_record.as_ref().map(|last| last.offset),
-            ledger: snapshot.ledger.clone(),
+            ledger: snapshot.ledger,
             totals: Totals::of_form(&snapshot.totals).map_err(too_new)?,
             windows: Windows::restore(&settings, snapshot.watermark_ms, by_start),
             sequences: SequenceTable::restore(sequences, snapshot.sequences_evicted),

@@ -129,9 +129,8 @@ impl Windows {
     }
 
     fn next_event(&self) -> i64 {
-        let first_end = |window: (&i64, &Window)| {
-            window.0 + self.length_ms + if window.1.closed { self.lateness_ms } else { 0 }
-        };
+        let first_end =
+            |window: (&i64, &Window)| window.0 + self.length_ms + if window.1.closed { self.lateness_ms } else { 0 };
         self.by_start.iter().map(first_end).min().unwrap_or(i64::MAX)
     }
 

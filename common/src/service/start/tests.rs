@@ -2,8 +2,13 @@
 
 use super::*;
 
-const PROGRAM: Program =
-    Program { name: "example", version: "1.2.3", about: "Shows how", http_listen: "127.0.0.1:8080", log_filter: crate::service::logging::DEFAULT_FILTER };
+const PROGRAM: Program = Program {
+    name: "example",
+    version: "1.2.3",
+    about: "Shows how",
+    http_listen: "127.0.0.1:8080",
+    log_filter: logging::DEFAULT_FILTER,
+};
 
 /// Not what `--help` begins with.
 #[derive(Debug, clap::Args, serde::Serialize, serde::Deserialize)]
