@@ -1,7 +1,8 @@
 //! What the consumer leaves in Kafka besides its state: dead letters and closed windows, held against the oracle.
 //!
 //! Both are at-least-once with an identity, so repeats are dropped first, and repeats must be equal. Nothing may be
-//! missing and nothing may be there that the oracle doesn't know of.
+//! missing and nothing may be there that the oracle doesn't know of. What an earlier generation of the state gave out is
+//! no part of the count any more.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::oracle::{Recount, Totals};
 const PARTITION_HEADER: &str = "__streams.errors.partition";
 const OFFSET_HEADER: &str = "__streams.errors.offset";
 const REASON_HEADER: &str = "tally-reason";
+const GENERATION_HEADER: &str = "tally-generation";
 /// How many differences of one kind are told.
 const TOLD_MAX: usize = 10;
 
@@ -23,7 +25,7 @@ const TOLD_MAX: usize = 10;
 ///
 /// # Errors
 /// When a topic can't be read.
-pub fn dead_letters(client: &mut Client, topic: &str, recount: &Recount) -> Checked<Vec<String>> {
+pub fn dead_letters(client: &mut Client, topic: &str, generation: u64, recount: &Recount) -> Checked<Vec<String>> {
     let mut wrong = Vec::new();
     let mut letters: BTreeMap<(i32, i64), Letter> = BTreeMap::new();
     for (_, record) in client.read_topic(&format!("{topic}.dlq"))? {
@@ -32,6 +34,9 @@ pub fn dead_letters(client: &mut Client, topic: &str, recount: &Recount) -> Chec
             continue;
         };
         let at = letter.at;
+        if letter.generation != generation {
+            continue;
+        }
         if let Some(first) = letters.insert(at, letter.clone())
             && first != letter
         {
@@ -68,6 +73,7 @@ pub fn dead_letters(client: &mut Client, topic: &str, recount: &Recount) -> Chec
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Letter {
     at: (i32, i64),
+    generation: u64,
     reason: String,
     value: Option<Bytes>,
 }
@@ -76,8 +82,8 @@ impl Letter {
     fn read(record: Record) -> Option<Self> {
         let text = |name| std::str::from_utf8(record.header(name)??).ok();
         let at = (text(PARTITION_HEADER)?.parse().ok()?, text(OFFSET_HEADER)?.parse().ok()?);
-        let reason = text(REASON_HEADER)?.to_owned();
-        Some(Self { at, reason, value: record.value })
+        let (reason, generation) = (text(REASON_HEADER)?.to_owned(), text(GENERATION_HEADER)?.parse().ok()?);
+        Some(Self { at, generation, reason, value: record.value })
     }
 }
 
@@ -85,12 +91,15 @@ impl Letter {
 ///
 /// # Errors
 /// When a topic can't be read.
-pub fn windows(client: &mut Client, topic: &str, recount: &Recount) -> Checked<Vec<String>> {
+pub fn windows(client: &mut Client, topic: &str, generation: u64, recount: &Recount) -> Checked<Vec<String>> {
     let mut wrong = Vec::new();
     // By what identifies them; then the highest revision of each.
     let mut shares: BTreeMap<(i64, String, String), BTreeMap<u64, Value>> = BTreeMap::new();
     for (_, record) in client.read_topic(&format!("{topic}.windows"))? {
         let share: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())?;
+        if share["generation"] != generation {
+            continue;
+        }
         let text = |name: &str| share[name].as_str().unwrap_or_default().to_owned();
         let identity = (share["partition"].as_i64().unwrap_or(-1), text("window_start"), text("grouping"));
         let revision = share["revision"].as_u64().unwrap_or(u64::MAX);

@@ -273,8 +273,10 @@ impl<'l> Stage<'l> {
         wrong.extend(oracle::invariants_broken(summary));
         wrong.extend(oracle::differences(&recount.to_json(), summary));
         let mut client = self.client();
-        wrong.extend(evidence::dead_letters(&mut client, &self.topic, recount)?);
-        wrong.extend(evidence::windows(&mut client, &self.topic, recount)?);
+        let partitions = summary["partitions"].as_array().into_iter().flatten();
+        let generation = partitions.filter_map(|partition| partition["generation"].as_u64()).max().unwrap_or(1);
+        wrong.extend(evidence::dead_letters(&mut client, &self.topic, generation, recount)?);
+        wrong.extend(evidence::windows(&mut client, &self.topic, generation, recount)?);
         if wrong.is_empty() {
             return Ok(());
         }

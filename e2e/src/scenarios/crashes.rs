@@ -113,3 +113,24 @@ pub(super) fn fail_after_dies_with_its_own_code(stage: &mut Stage<'_>) -> Checke
     claim!((1..=5_000).contains(&consumed), "{consumed} records after dying at 1000 of 5000");
     Ok(())
 }
+
+pub(super) fn a_consumer_that_wakes_beside_its_successor_harms_nothing(stage: &mut Stage<'_>) -> Checked {
+    stage.use_short_windows();
+    let mut producer = stage.producer(&[&["--rate", "3000", "--seed", "24"], ALL_FAULTS.as_slice()].concat())?;
+    let mut zombie = stage.consumer(&["--snapshot-interval-ms", "100"])?;
+    wait::until_true("the first consumer's snapshots", RUN_DEADLINE, || snapshots_written(stage) > 12)?;
+    zombie.signal(Signal::Stop)?;
+    let mut successor = stage.consumer(&["--snapshot-interval-ms", "100"])?;
+    successor.wait_ready(READY_DEADLINE)?;
+    let before = snapshots_written(stage);
+    wait::until_true("the successor's snapshots", RUN_DEADLINE, || snapshots_written(stage) > before + 12)?;
+    zombie.signal(Signal::Continue)?;
+    let before = snapshots_written(stage);
+    wait::until_true("snapshots of both", RUN_DEADLINE, || snapshots_written(stage) > before + 24)?;
+    successor.kill9()?;
+    producer.terminate(DRAIN)?;
+    // The zombie is last to write; whatever it wrote, the highest snapshot is a true one.
+    zombie.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary).map(drop)
+}

@@ -76,6 +76,47 @@ pub(super) fn a_topic_made_again_behind_a_snapshot_is_refused(stage: &mut Stage<
     claim_refused(stage, "log diverged")
 }
 
+pub(super) fn a_reset_after_a_refusal_counts_the_log_anew(stage: &mut Stage<'_>) -> Checked {
+    let faults = ["--malformed-ratio", "0.02", "--late-ratio", "0.02"];
+    let count = scaled(2_000).to_string();
+    for seed in ["21", "22"] {
+        let flags = ["--count", &count, "--rate", "0", "--seed", seed];
+        stage.produce(&[flags.as_slice(), &faults].concat())?;
+        if seed == "21" {
+            let summary = stage.consume_to_end(&[])?;
+            stage.claim_agreement(&summary)?;
+            make_again(stage)?;
+        }
+    }
+    claim_refused(stage, "log diverged")?;
+    let before = lengths(stage);
+    let mut unconfirmed = stage.consumer(&["reset"])?;
+    claim!(unconfirmed.wait(RUN_DEADLINE)? != 0, "a reset without --yes must not succeed");
+    claim!(unconfirmed.output().contains("--yes"), "it doesn't say how to confirm");
+    claim_eq!(lengths(stage), before, "an unconfirmed reset writes nothing");
+
+    stage.consumer(&["reset", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    claim_eq!(summary["ledger"]["consumed"].as_u64(), Some(scaled(2_000)), "consumed");
+    Ok(())
+}
+
+pub(super) fn a_log_that_does_not_begin_at_zero_is_adopted_without_a_gap(stage: &mut Stage<'_>) -> Checked {
+    let count = scaled(3_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "23"])?;
+    let mut client = stage.client();
+    for partition in 0..PARTITIONS {
+        let end = client.log_end(stage.topic(), partition)?;
+        client.delete_records(stage.topic(), partition, end / 2)?;
+    }
+    let summary = stage.consume_to_end(&[])?;
+    let recount = stage.claim_agreement(&summary)?;
+    claim!(recount.0.values().all(|partition| partition.first_offset > 0), "a partition begins at zero");
+    claim_eq!(summary["ledger"]["missing_from_sequence"], 0, "what was gone before is not missing");
+    Ok(())
+}
+
 pub(super) fn a_truncated_log_is_refused(stage: &mut Stage<'_>) -> Checked {
     let start = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let count = scaled(2_000).to_string();

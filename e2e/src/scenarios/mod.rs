@@ -65,11 +65,14 @@ scenarios! {
     EveryBroker, OwnBroker, outages::a_broker_killed_twice_under_load_costs_no_record;
     EveryBroker, Nothing, crashes::twenty_kills_of_the_consumer_change_no_total;
     EveryBroker, Nothing, counting::totals_equal_the_oracle;
+    EveryBroker, Nothing, crashes::a_consumer_that_wakes_beside_its_successor_harms_nothing;
     EveryBroker, Nothing, crashes::a_killed_producer_leaves_every_acknowledged_record_and_no_gap;
     EveryBroker, Nothing, history::a_compacted_state_topic_restores_the_state;
     EveryBroker, Nothing, history::records_that_retention_took_are_counted_as_skipped;
     EveryBroker, Nothing, history::a_topic_made_again_behind_a_snapshot_is_refused;
+    EveryBroker, Nothing, history::a_reset_after_a_refusal_counts_the_log_anew;
     EveryBroker, Nothing, history::a_truncated_log_is_refused;
+    EveryBroker, Nothing, history::a_log_that_does_not_begin_at_zero_is_adopted_without_a_gap;
     EveryBroker, Nothing, history::a_lost_state_topic_is_refused_and_points_to_reset;
     EveryBroker, Nothing, crashes::sigterm_drains_and_ends_well;
     EveryBroker, Nothing, counting::the_summary_is_the_same_by_http_and_from_outside;
