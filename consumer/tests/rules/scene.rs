@@ -75,7 +75,7 @@ impl Scene {
             self.restart();
         }
         let record = Record { offset, ..record };
-        let before = self.state.ledger().clone();
+        let before = *self.state.ledger();
         let verdict = self.state.fold(&record.view());
         let after = self.state.ledger();
         let fate = match verdict {
