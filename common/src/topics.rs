@@ -115,8 +115,12 @@ pub async fn ensure(cluster: &Cluster, names: &TopicNames, partitions: i32) -> R
         }
     }
     for request in derived_requests(names, layout, &source) {
-        if admin.topic(&request.name).await?.is_none() {
-            create(&admin, request).await?;
+        match admin.topic(&request.name).await? {
+            None => drop(create(&admin, request).await?),
+            Some(state) if state.partitions < layout.partitions => {
+                admin.grow_topic(&request.name, layout.partitions).await?;
+            }
+            Some(_) => {}
         }
     }
     Ok(layout)

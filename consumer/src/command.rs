@@ -103,10 +103,7 @@ async fn read_state(cluster: &Cluster, names: &TopicNames) -> Result<(i32, Vec<S
 async fn summarise(configuration: &Configuration) -> Result<ExitCode, ConsumerError> {
     let cluster = Cluster::new(configuration.connection.clone());
     let (_, snapshots) = read_state(&cluster, &TopicNames::new(&configuration.topic)).await?;
-    // Of several generations only the newest counts; partitions it has not reached yet are not in it.
-    let newest = snapshots.iter().map(|snapshot| snapshot.generation).max();
-    let current = snapshots.iter().filter(|snapshot| Some(snapshot.generation) == newest);
-    Ok(print(&Summary::of(current, now_ms()), configuration.json))
+    Ok(print(&Summary::of(&snapshots, now_ms()), configuration.json))
 }
 
 async fn reset(configuration: &Configuration, confirmed: bool) -> Result<ExitCode, ConsumerError> {
@@ -120,7 +117,10 @@ async fn reset(configuration: &Configuration, confirmed: bool) -> Result<ExitCod
     }
     let cluster = Cluster::new(configuration.connection.clone());
     let (partitions, snapshots) = read_state(&cluster, &names).await?;
-    let generation = snapshots.iter().map(|snapshot| snapshot.generation).max().unwrap_or(0) + 1;
+    // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
+    let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
+    let highest = snapshots.iter().map(|snapshot| snapshot.generation).max();
+    let generation = highest.map_or(seconds_since_1970, |highest| highest + 1);
     for partition in 0..partitions {
         let mut log = PartitionReader::new(&cluster, &names.transactions, partition, ReadOptions::default());
         let start = log.bounds().await?.start;

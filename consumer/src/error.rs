@@ -36,12 +36,11 @@ impl Failure for ConsumerError {
         match self {
             Self::Http(error) => error.exit_code(),
             Self::Unconfirmed(_) => ExitCode::Configuration,
-            Self::Topics(TopicsError::Unsuitable { .. }) => ExitCode::Refused,
-            Self::Worker(WorkerError::Restore(error)) | Self::Restore(error) => match error {
-                RestoreError::Fault(_) => ExitCode::KafkaFault,
-                _ => ExitCode::Refused,
-            },
-            Self::Topics(TopicsError::Fault(_)) | Self::Worker(_) | Self::Fault(_) => ExitCode::KafkaFault,
+            Self::Topics(error) if error.may_pass() => ExitCode::KafkaFault,
+            Self::Worker(error) if error.may_pass() => ExitCode::KafkaFault,
+            Self::Restore(RestoreError::Fault(fault)) | Self::Fault(fault) if fault.may_pass() => ExitCode::KafkaFault,
+            // Trying again would end in the same way.
+            Self::Topics(_) | Self::Worker(_) | Self::Restore(_) | Self::Fault(_) => ExitCode::Refused,
         }
     }
 }

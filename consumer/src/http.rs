@@ -1,21 +1,36 @@
-//! The figures over HTTP.
+//! The figures over HTTP: as JSON for programs, as a page for people.
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, response::Html, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderName, header},
+    response::IntoResponse,
+    routing::get,
+};
 
 use crate::{clock::now_ms, summary::Summary, view::View};
 
-/// A page for people: the ledger and the totals, once a second, from nothing but this server.
-const PAGE: &str = include_str!("page.html");
+/// The page loads nothing from anywhere else, and runs nothing that did not come from here.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The consumer's own routes.
 pub fn router(view: Arc<View>) -> Router {
-    Router::new().route("/", get(page)).route("/api/v1/summary", get(summary)).with_state(view)
+    Router::new()
+        .route("/", get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))))
+        .route("/page.css", get(async || page("text/css; charset=utf-8", include_str!("page/page.css"))))
+        .route("/page.js", get(async || page("text/javascript; charset=utf-8", include_str!("page/page.js"))))
+        .route("/api/v1/summary", get(summary))
+        .with_state(view)
 }
 
-async fn page() -> Html<&'static str> {
-    Html(PAGE)
+/// A part of the page: the ledger and the totals, once a second, from nothing but this server.
+fn page(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+    let headers: [(HeaderName, &str); 2] =
+        [(header::CONTENT_TYPE, content_type), (header::CONTENT_SECURITY_POLICY, PAGE_POLICY)];
+    (headers, text)
 }
 
 async fn summary(State(view): State<Arc<View>>) -> Json<Summary> {

@@ -1,10 +1,22 @@
-//! Fetches while earlier batches are being folded, and watches that it still is the same log.
+//! Fetches while the batch before is being folded, and watches that it still is the same log.
+//!
+//! ```text
+//!   begin ─▶ request on its way ─▶ (the batch before is folded) ─▶ next ─▶ decoded batch ─▶ begin …
+//! ```
+//!
+//! Waiting and decoding happen in the worker's own task: a batch is made and dropped by the same thread, which the
+//! system's allocator rewards, and what a worker can be ahead by is one batch.
 //!
 //! A topic that is deleted and made again under a running consumer breaks its connections and then answers as if
 //! nothing had been. So after each new connection the last record read is read once more and compared.
 
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+};
+
 use common::kafka::{Batch, PartitionReader, Read};
-use tokio::sync::mpsc;
 
 use crate::{
     fingerprint::fingerprint,
@@ -20,39 +32,78 @@ pub enum Ahead {
     Deleted(i64),
 }
 
-/// One partition's log, read in order.
+/// Records or what else was found, or why nothing can be.
+pub type Found = Result<Ahead, RestoreError>;
+
+/// A request on its way. Gives the log back with what it found.
+type Reading = Pin<Box<dyn Future<Output = (Log, Found)> + Send>>;
+
+/// One partition's log, read in order, one batch ahead.
 pub struct ReadAhead {
+    /// The log, while no request is on its way.
+    idle: Option<Log>,
+    /// The request that is on its way.
+    reading: Option<Reading>,
+    /// What was found before anybody asked.
+    arrived: Option<Found>,
+}
+
+impl ReadAhead {
+    /// Goes on from where `state` stands. `reader` has just been used to restore it.
+    #[must_use]
+    pub fn new(reader: PartitionReader, state: &PartitionState, last_record: Option<LastRecord>) -> Self {
+        let connections = reader.connections();
+        let log = Log { offset: state.next_offset(), last_record, connections, reader };
+        Self { idle: Some(log), reading: None, arrived: None }
+    }
+
+    /// Sends the request for what comes next, if none is on its way, and does not wait for the answer.
+    pub async fn begin(&mut self) {
+        let Some(mut log) = self.idle.take() else { return };
+        let reading = self.reading.insert(Box::pin(async move {
+            let found = log.next().await;
+            (log, found)
+        }));
+        // Polled once: that much it takes to write the request out.
+        if let Poll::Ready((log, found)) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+            self.reading = None;
+            self.idle = Some(log);
+            self.arrived = Some(found);
+        }
+    }
+
+    /// Waits for what comes next. May be dropped and called again; nothing is lost.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when the log can't be read on.
+    pub async fn next(&mut self) -> Found {
+        loop {
+            if let Some(found) = self.arrived.take() {
+                return found;
+            }
+            match &mut self.reading {
+                None => self.begin().await,
+                Some(reading) => {
+                    let (log, found) = reading.await;
+                    self.reading = None;
+                    self.idle = Some(log);
+                    return found;
+                }
+            }
+        }
+    }
+}
+
+/// The log, and how it is known to be the same as before.
+struct Log {
     reader: PartitionReader,
     offset: i64,
-    end: Option<i64>,
     last_record: Option<LastRecord>,
     /// Connections made when the log was last known to be the same.
     connections: u64,
 }
 
-impl ReadAhead {
-    /// Goes on from where `state` stands, up to `end`. `reader` has just been used to restore it.
-    #[must_use]
-    pub fn new(
-        reader: PartitionReader,
-        state: &PartitionState,
-        last_record: Option<LastRecord>,
-        end: Option<i64>,
-    ) -> Self {
-        Self { offset: state.next_offset(), end, last_record, connections: reader.connections(), reader }
-    }
-
-    /// Reads until an error, which is sent too, until the end, or until nobody listens.
-    pub async fn run(mut self, to: mpsc::Sender<Result<Ahead, RestoreError>>) {
-        while self.end.is_none_or(|end| self.offset < end) {
-            let next = self.next().await;
-            let failed = next.is_err();
-            if to.send(next).await.is_err() || failed {
-                return;
-            }
-        }
-    }
-
+impl Log {
     async fn next(&mut self) -> Result<Ahead, RestoreError> {
         let read = self.reader.read(self.offset).await?;
         if self.reader.connections() != self.connections {

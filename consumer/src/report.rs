@@ -85,7 +85,7 @@ pub fn ledger_table(summary: &Summary) -> String {
     let ledger = &summary.ledger;
     let mut table = String::from("Ledger\n");
     let mut row = |name: &str, count: u64| {
-        let _ = writeln!(table, "  {name:<28}{:>16}", grouped(count));
+        let _ = writeln!(table, "  {name:<32}{:>14}", grouped(count));
     };
     row("consumed", ledger.consumed);
     row("  accepted", ledger.accepted);

@@ -142,7 +142,7 @@ impl Settings for ConsumerSettings {
         Configuration {
             connection: ConnectionSettings { bootstrap_servers, client_id: "tally-consumer".to_owned() },
             topic: problems.topic_name("kafka_topic", &self.kafka_topic, "transactions"),
-            partitions: problems.integer("kafka_partitions", &self.kafka_partitions, 6, 1..=10_000, "partitions"),
+            partitions: problems.integer("kafka_partitions", &self.kafka_partitions, 6, 1..=4_000, "partitions"),
             group: problems.text("consumer_group", &self.consumer_group, "tally", 249),
             snapshot_interval: problems.duration_ms(
                 "snapshot_interval_ms",

@@ -1,11 +1,11 @@
 //! One partition, from its log to durable figures. Read downwards, this follows one record:
 //!
 //! ```text
-//!   fetched (a task that reads ahead) ─▶ folded ─▶ effects and snapshot handed to the checkpointer ─▶ shown
+//!   fetched (one batch ahead) ─▶ folded ─▶ effects and snapshot handed to the checkpointer ─▶ shown
 //! ```
 //!
-//! Folding goes on while a checkpoint is being written. Everything between the stages is bounded: two batches read
-//! ahead, one checkpoint under way, and effects up to a limit, beyond which the worker stops taking batches.
+//! Folding goes on while a checkpoint is being written. Everything between the stages is bounded: one batch ahead, one
+//! checkpoint under way, and effects up to a limit, beyond which the worker stops taking batches.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -17,9 +17,8 @@ use common::{
     service::{Condition, Heartbeat},
 };
 use tokio::{
-    sync::mpsc,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -44,8 +43,9 @@ const CLOSED_WINDOWS_MAX: usize = 1_000;
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the last checkpoint may take after a stop was asked for.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
-/// Batches that are ready before they are needed. One is enough to overlap fetching with folding.
-const READ_AHEAD_BATCHES: usize = 1;
+/// Without an answer from Kafka for so long, a partition is not ready, though its requests are still being tried. An
+/// idle partition hears that it is idle several times in this time.
+const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// Pause before a partition is taken up again after a fault.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -96,7 +96,7 @@ impl Worker {
     /// [`WorkerError`] that nothing here can mend.
     pub async fn run(self, stop: CancellationToken) -> Result<(), WorkerError> {
         loop {
-            let Err(error) = self.run_once(&stop).await else { return Ok(()) };
+            let Err(error) = Box::pin(self.run_once(&stop)).await else { return Ok(()) };
             if !error.may_pass() || self.context.bounded {
                 self.condition.not_ready(error.to_string());
                 return Err(error);
@@ -132,16 +132,14 @@ impl Worker {
             context.view.add_to_goal(u64::try_from(left).unwrap_or(0));
         }
         let mut folding = Folding::new(context, restored);
-        let mut tasks = JoinSet::new();
-        let (ahead, inbox) = mpsc::channel(READ_AHEAD_BATCHES);
-        tasks.spawn(ReadAhead::new(reader, &folding.state, folding.last_record.clone(), self.end).run(ahead));
-        self.fold_until_done(&mut folding, inbox, stop).await
+        let ahead = ReadAhead::new(reader, &folding.state, folding.last_record.clone());
+        Box::pin(self.fold_until_done(&mut folding, ahead, stop)).await
     }
 
     async fn fold_until_done(
         &self,
         folding: &mut Folding,
-        mut inbox: mpsc::Receiver<Result<Ahead, RestoreError>>,
+        mut ahead: ReadAhead,
         stop: &CancellationToken,
     ) -> Result<(), WorkerError> {
         let context = &self.context;
@@ -150,17 +148,31 @@ impl Worker {
         let mut ticks = interval(context.snapshot_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due = false;
+        let mut heard = Instant::now();
+        let mut stalled = false;
         while self.end.is_none_or(|end| folding.state.next_offset() < end) {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(written) = writing.join_next() => idle = Some(self.written(written)?),
-                Some(ahead) = inbox.recv(), if !folding.is_full() => {
-                    if folding.take(ahead?, self.end) {
+                found = ahead.next(), if !folding.is_full() => {
+                    let found = found?;
+                    heard = Instant::now();
+                    if std::mem::take(&mut stalled) {
+                        self.condition.ready();
+                    }
+                    ahead.begin().await;
+                    if folding.take(found, self.end) {
                         context.note_arrival();
                     }
                 }
-                _ = ticks.tick() => due = true,
+                _ = ticks.tick() => {
+                    due = true;
+                    if heard.elapsed() > STALL_LIMIT && !stalled {
+                        stalled = true;
+                        self.condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
+                    }
+                }
             }
             self.heartbeat.beat();
             if folding.wants_checkpoint(due, context.snapshot_records)

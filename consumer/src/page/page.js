@@ -1,27 +1,3 @@
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Tally</title>
-<style>
-  :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-  h1 { margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-  table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 500; }
-  td, th { padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); }
-  td { text-align: right; font-variant-numeric: tabular-nums; }
-  .sub { padding-left: 1.5rem; } #verdict { font-weight: 600; } .bad { color: #c4262e; } .good { color: #1a7f37; }
-  .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 0 3rem; }
-</style>
-<h1>Tally</h1>
-<p id="verdict" role="status">Waiting for the first snapshot…</p>
-<div class="two">
-  <section><h2>Ledger</h2><table id="ledger"></table></section>
-  <section><h2>Totals</h2><table id="totals"></table></section>
-</div>
-<h2>Partitions</h2><table id="partitions"></table>
-<p><a href="/api/v1/summary">/api/v1/summary</a> · <a href="/metrics">/metrics</a> · <a href="/readyz">/readyz</a></p>
-<script>
 "use strict";
 // Figures are read as text or as whole numbers; sums never pass through a float.
 const grouped = n => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009");
@@ -69,5 +45,3 @@ async function refresh() {
 }
 refresh();
 setInterval(refresh, 1000);
-</script>
-</html>
