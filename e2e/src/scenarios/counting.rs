@@ -14,8 +14,8 @@ pub(super) const ALL_FAULTS: [&str; 8] =
 
 pub(super) fn totals_equal_the_oracle(stage: &mut Stage<'_>) -> Checked {
     stage.use_short_windows();
-    let count = scaled(60_000).to_string();
-    let flags = ["--count", &count, "--rate", "12000", "--seed", "7", "--json"];
+    let (count, rate) = (scaled(60_000).to_string(), scaled(12_000).to_string());
+    let flags = ["--count", &count, "--rate", &rate, "--seed", "7", "--json"];
     let mut producer = stage.producer(&[flags.as_slice(), ALL_FAULTS.as_slice()].concat())?;
     producer.expect_exit(0, RUN_DEADLINE)?;
     let sent = producer.last_json()?;
