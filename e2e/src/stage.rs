@@ -151,16 +151,35 @@ impl<'l> Stage<'l> {
         self.create(&self.topic, partitions, &[])
     }
 
-    /// Makes a topic and waits until it can be written to: a broker announces one before its leaders are in office.
+    /// Makes a topic and waits until it can be written to.
     ///
     /// # Errors
     /// When the broker refuses.
     pub fn create(&self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Checked {
+        self.client().create_topic(topic, partitions, configs)?;
+        self.wait_led(topic, Some(partitions))
+    }
+
+    /// Waits until every partition of a topic has a leader: a broker announces a topic before they are in office.
+    fn wait_led(&self, topic: &str, partitions: Option<i32>) -> Checked {
         let mut client = self.client();
-        client.create_topic(topic, partitions, configs)?;
-        wait::until_true("the new topic being led", READY_DEADLINE, || {
-            (0..partitions).all(|partition| client.log_end(topic, partition).is_ok_and(|end| end == 0))
+        wait::until_true(&format!("topic {topic} being led"), READY_DEADLINE, || {
+            let count = partitions.or_else(|| client.partition_count(topic).ok().flatten());
+            count.is_some_and(|count| (0..count).all(|partition| client.log_end(topic, partition).is_ok()))
         })
+    }
+
+    /// How many records one of the topics that go with the stage's holds; `None` where there is no such topic.
+    ///
+    /// # Errors
+    /// When the broker doesn't answer.
+    pub fn length_of(&self, what: &str) -> Checked<Option<usize>> {
+        let topic = self.topic_of(what);
+        if self.client().partition_count(&topic)?.is_none() {
+            return Ok(None);
+        }
+        self.wait_led(&topic, None)?;
+        Ok(Some(self.client().read_topic(&topic)?.len()))
     }
 
     /// Starts the producer with these flags.
@@ -273,6 +292,9 @@ impl<'l> Stage<'l> {
         wrong.extend(oracle::invariants_broken(summary));
         wrong.extend(oracle::differences(&recount.to_json(), summary));
         let mut client = self.client();
+        for what in ["dlq", "windows"] {
+            self.wait_led(&self.topic_of(what), None)?;
+        }
         let partitions = summary["partitions"].as_array().into_iter().flatten();
         let generation = partitions.filter_map(|partition| partition["generation"].as_u64()).max().unwrap_or(1);
         wrong.extend(evidence::dead_letters(&mut client, &self.topic, generation, recount)?);

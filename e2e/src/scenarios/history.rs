@@ -89,11 +89,11 @@ pub(super) fn a_reset_after_a_refusal_counts_the_log_anew(stage: &mut Stage<'_>)
         }
     }
     claim_refused(stage, "log diverged")?;
-    let before = lengths(stage);
+    let before = lengths(stage)?;
     let mut unconfirmed = stage.consumer(&["reset"])?;
     claim!(unconfirmed.wait(RUN_DEADLINE)? != 0, "a reset without --yes must not succeed");
     claim!(unconfirmed.output().contains("--yes"), "it doesn't say how to confirm");
-    claim_eq!(lengths(stage), before, "an unconfirmed reset writes nothing");
+    claim_eq!(lengths(stage)?, before, "an unconfirmed reset writes nothing");
 
     stage.consumer(&["reset", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
     let summary = stage.consume_to_end(&[])?;
@@ -170,23 +170,22 @@ pub(super) fn a_lost_state_topic_is_refused_and_points_to_reset(stage: &mut Stag
 
 /// Claims that a consumer ends refusing, says these words, and has written nothing.
 fn claim_refused(stage: &Stage<'_>, words: &str) -> Checked {
-    let before = lengths(stage);
+    let before = lengths(stage)?;
     let mut consumer = stage.consumer(&["--until-end", "--json"])?;
     consumer.expect_exit(REFUSED, RUN_DEADLINE)?;
     claim!(consumer.output().contains(words), "{words:?} is not in what it says");
     claim!(consumer.output().contains("consumer reset"), "it doesn't say what to do");
-    let after = lengths(stage);
+    let after = lengths(stage)?;
     claim_eq!(after, before, "nothing was written to state, dead letters and windows");
 
     // Without a bound it refuses in the same way, instead of waiting as if it were ready.
     let mut consumer = stage.consumer(&[])?;
     consumer.expect_exit(REFUSED, RUN_DEADLINE)?;
-    claim_eq!(lengths(stage), before, "nothing was written to state, dead letters and windows");
+    claim_eq!(lengths(stage)?, before, "nothing was written to state, dead letters and windows");
     Ok(())
 }
 
-/// How many records the derived topics hold; nothing for one that isn't there.
-fn lengths(stage: &Stage<'_>) -> Vec<(&'static str, usize)> {
-    let length = |what| stage.client().read_topic(&stage.topic_of(what)).map_or(0, |records| records.len());
-    ["state", "dlq", "windows"].into_iter().map(|what| (what, length(what))).collect()
+/// How many records the derived topics hold; none for one that isn't there (yet).
+fn lengths(stage: &Stage<'_>) -> Checked<Vec<usize>> {
+    ["state", "dlq", "windows"].into_iter().map(|what| Ok(stage.length_of(what)?.unwrap_or(0))).collect()
 }
