@@ -9,7 +9,7 @@ use common::{
 use tracing::{info, warn};
 
 use crate::{
-    fold::{FoldSettings, LastRecord, PartitionState, Snapshot, SnapshotError},
+    fold::{FoldSettings, LastRecord, PartitionState, Snapshot, SnapshotError, SnapshotHead},
     read_ahead::check_last_record,
 };
 
@@ -203,7 +203,7 @@ pub async fn highest_snapshot(
     let mut reader = PartitionReader::new(cluster, &names.state, partition, options);
     let bounds = reader.bounds().await?;
     let mut offset = bounds.start;
-    let mut highest = None;
+    let mut highest: Option<Found> = None;
     // To the end offset, never to the first short answer: the end of a segment cuts a fetch short.
     while offset < bounds.end {
         match reader.read(offset).await? {
@@ -215,23 +215,31 @@ pub async fn highest_snapshot(
             Read::OutOfRange => offset = reader.bounds().await?.start.max(offset + 1),
         }
     }
-    Ok(highest)
+    let parsed = highest.map(|found| Snapshot::parse(&found.value)).transpose();
+    parsed.map_err(|cause| RestoreError::Snapshot { partition, cause })
 }
 
-fn take_higher(highest: &mut Option<Snapshot>, batch: &Batch, partition: i32) -> Result<(), RestoreError> {
+/// The highest snapshot so far, not read in full yet: there may be thousands, and only one counts.
+struct Found {
+    order: (u64, i64),
+    value: Vec<u8>,
+}
+
+fn take_higher(highest: &mut Option<Found>, batch: &Batch, partition: i32) -> Result<(), RestoreError> {
     for record in batch.iter() {
         let Some(value) = record.value else { continue };
-        match Snapshot::parse(value) {
-            Ok(snapshot) if snapshot.partition != partition => {
-                warn!(partition, offset = record.offset, "the state topic holds another partition's snapshot; ignored");
+        let offset = record.offset;
+        match SnapshotHead::parse(value) {
+            Ok(head) if head.partition != partition => {
+                warn!(partition, offset, "the state topic holds another partition's snapshot; ignored");
             }
-            Ok(snapshot) => {
-                if highest.as_ref().is_none_or(|highest| highest.order() < snapshot.order()) {
-                    *highest = Some(snapshot);
+            Ok(head) => {
+                if highest.as_ref().is_none_or(|highest| highest.order < head.order()) {
+                    *highest = Some(Found { order: head.order(), value: value.to_vec() });
                 }
             }
             Err(SnapshotError::Malformed(cause)) => {
-                warn!(partition, offset = record.offset, %cause, "the state topic holds what is no snapshot; ignored");
+                warn!(partition, offset, %cause, "the state topic holds what is no snapshot; ignored");
             }
             Err(cause) => return Err(RestoreError::Snapshot { partition, cause }),
         }

@@ -31,7 +31,7 @@ pub(crate) const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     about: "The whole pipeline in one process: producer, embedded development broker and consumer",
     http_listen: "127.0.0.1:8080",
-    log_filter: "warn,krafka=error,rskafka=off,krafka::network::pool=off",
+    log_filter: "warn,krafka=off,rskafka=off",
 };
 
 const TOPIC: &str = "transactions";

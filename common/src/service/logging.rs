@@ -17,7 +17,7 @@ use super::config::Problems;
 
 /// What is logged when nothing else is asked for. The Kafka clients speak of every lost connection, which our own
 /// lines report with what is done about it.
-pub const DEFAULT_FILTER: &str = "info,krafka=warn,rskafka=off,krafka::network::pool=error";
+pub const DEFAULT_FILTER: &str = "info,krafka=off,rskafka=off";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

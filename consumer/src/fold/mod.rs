@@ -24,7 +24,7 @@ pub use ledger::Ledger;
 pub use repeats::IdWindow;
 pub use sequence::{Arrival, SEQUENCE_JUMP_MAX, SequenceTable};
 pub use settings::{FOLD_VERSION, FoldSettings};
-pub use snapshot::{LastRecord, SNAPSHOT_FORMAT, Snapshot, SnapshotError};
+pub use snapshot::{LastRecord, SNAPSHOT_FORMAT, Snapshot, SnapshotError, SnapshotHead};
 pub use totals::{Cell, CurrencyCell, Grid, Totals, TotalsForm};
 pub use window::{Punctuality, Windows};
 

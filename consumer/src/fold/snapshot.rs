@@ -80,20 +80,43 @@ pub enum SnapshotError {
     TooNew(String),
 }
 
+/// What tells which of several snapshots counts, read without the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct SnapshotHead {
+    format: u32,
+    generation: u64,
+    /// The partition.
+    pub partition: i32,
+    next_offset: i64,
+}
+
+impl SnapshotHead {
+    /// Reads the head of a snapshot.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
+        let head: Self = serde_json::from_slice(value)?;
+        if head.format > SNAPSHOT_FORMAT {
+            return Err(SnapshotError::TooNew(format!("snapshot format {}", head.format)));
+        }
+        Ok(head)
+    }
+
+    /// What orders snapshots of a partition: the highest is the one that counts.
+    #[must_use]
+    pub fn order(&self) -> (u64, i64) {
+        (self.generation, self.next_offset)
+    }
+}
+
 impl Snapshot {
     /// Reads a snapshot.
     ///
     /// # Errors
     /// [`SnapshotError`].
     pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
-        let Version { format } = serde_json::from_slice(value)?;
-        if format > SNAPSHOT_FORMAT {
-            return Err(SnapshotError::TooNew(format!("snapshot format {format}")));
-        }
+        SnapshotHead::parse(value)?;
         // It is one, of a layout we know, and yet something in it is not known here: nothing to pass over.
         let snapshot: Self = serde_json::from_slice(value).map_err(|error| SnapshotError::TooNew(error.to_string()))?;
         if snapshot.settings.fold_version > FOLD_VERSION {

@@ -138,7 +138,7 @@ fn help_lists_every_flag_with_its_variable_and_default() {
         "[env: SASL_PASSWORD]",
         "[env: HTTP_LISTEN] [default: 127.0.0.1:8080]",
         "[env: LOG_FORMAT] [default: auto]",
-        "[env: RUST_LOG] [default: info,krafka=warn,",
+        "[env: RUST_LOG] [default: info,krafka=off,",
         "[env: WORKER_THREADS]",
     ] {
         assert!(help.contains(part), "{part} is not in {help}");
