@@ -9,7 +9,7 @@ use crate::transaction::Transaction;
 
 /// Appends the JSON text of `transaction` to `out`.
 ///
-/// What [`decode`](super::decode) accepts is written so that `decode` gives it back unchanged. A category is written
+/// What [`decode`](super::decode()) accepts is written so that `decode` gives it back unchanged. A category is written
 /// by its code, so a text that counted as `other` becomes `other`.
 pub fn encode(transaction: &Transaction<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"id\":\"");

@@ -6,7 +6,7 @@
 //!   headers      tally-seq, tally-intended-us                  ASCII, optional
 //! ```
 //!
-//! [`decode`] promises: the same bytes and timestamp always give the same answer (no clock, no state); whatever the
+//! [`decode()`] promises: the same bytes and timestamp always give the same answer (no clock, no state); whatever the
 //! bytes, it returns, in time and stack bounded by the value's length; an ordinary record costs no allocation.
 //! A rejected record is a value, a [`Reason`], never an error of the program. The names, the codes and the order of
 //! the checks are a contract with everything that reads the ledger, so they may be added to but never changed.

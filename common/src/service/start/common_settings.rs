@@ -64,7 +64,7 @@ impl ServiceSettings {
     }
 }
 
-/// Only so that [`layered`] takes it; the default of `http_listen` is the program's.
+/// Only so that `layered` takes it; the default of `http_listen` is the program's.
 impl Settings for ServiceSettings {
     type Configuration = ();
     fn validate(&self, _: &mut Problems) {}
