@@ -15,15 +15,22 @@ use common::{
     topics::TopicNames,
 };
 
-use crate::fold::{ClosedWindow, Snapshot};
+use crate::{
+    dead_letter::{DeadLetter, Source},
+    fold::{ClosedWindow, Snapshot},
+};
 
 /// Most bytes of one produce request, before compression: below the brokers' default limit of 1 MiB.
 const REQUEST_BYTES_MAX: usize = 800_000;
+/// Most records of one produce request: a dead letter of an empty record has some 500 bytes of headers.
+const REQUEST_RECORDS_MAX: usize = 1_000;
 
 /// What has to be durable before a partition's progress is.
 pub struct Checkpoint {
+    /// Where the rejected records stand.
+    pub source: Source,
     /// Rejected since the checkpoint before.
-    pub dead_letters: Vec<Record>,
+    pub dead_letters: Vec<DeadLetter>,
     /// Closed or revised since the checkpoint before.
     pub windows: Vec<ClosedWindow>,
     /// The state that covers them.
@@ -76,14 +83,20 @@ impl Checkpointer {
     /// # Errors
     /// [`CheckpointError`]; what was written before stays written.
     pub async fn write(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        let Checkpoint { dead_letters, windows, snapshot } = checkpoint;
+        let Checkpoint { source, dead_letters, windows, snapshot } = checkpoint;
         let (partition, next_offset) = (self.partition, snapshot.next_offset);
         let failed = |what| move |cause| CheckpointError { partition, next_offset, what, cause };
         let deadline = self.deadline;
-        write_all(&mut self.dead_letters, dead_letters, deadline).await.map_err(failed("dead letters"))?;
-        if !windows.is_empty() {
-            let records = window_records(windows, snapshot.written_at_ms);
-            write_all(&mut self.windows, &records, deadline).await.map_err(failed("closed windows"))?;
+        let now_ms = snapshot.written_at_ms;
+        for chunk in chunks(dead_letters, DeadLetter::bytes) {
+            let records = || chunk.iter().map(|letter| letter.to_record(source, now_ms)).collect();
+            let written = self.dead_letters.write(records, Compression::Snappy, deadline).await;
+            written.map_err(failed("dead letters"))?;
+        }
+        let windows = window_records(windows, now_ms);
+        for chunk in chunks(&windows, Record::approximate_size) {
+            let written = self.windows.write(|| chunk.to_vec(), Compression::Snappy, deadline).await;
+            written.map_err(failed("closed windows"))?;
         }
         write_snapshot(&mut self.state, snapshot, deadline).await.map_err(failed("snapshot"))
     }
@@ -116,20 +129,13 @@ fn window_records(windows: &[ClosedWindow], now_ms: i64) -> Vec<Record> {
         .collect()
 }
 
-async fn write_all(writer: &mut PartitionWriter, records: &[Record], deadline: Duration) -> Result<(), WriteError> {
-    for chunk in chunks(records) {
-        writer.write(|| chunk.to_vec(), Compression::Snappy, deadline).await?;
-    }
-    Ok(())
-}
-
-/// Cuts records into requests that brokers take; a record that is larger by itself has one to itself.
-fn chunks(records: &[Record]) -> impl Iterator<Item = &[Record]> {
-    let mut rest = records;
+/// Cuts what is to be written into requests that brokers take; one that is larger by itself has a request to itself.
+fn chunks<T>(items: &[T], bytes_of: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let fitting = rest.iter().take_while(|record| {
-            bytes += record.approximate_size();
+        let fitting = rest.iter().take(REQUEST_RECORDS_MAX).take_while(|item| {
+            bytes += bytes_of(item);
             bytes <= REQUEST_BYTES_MAX
         });
         let count = fitting.count().max(1).min(rest.len());
@@ -150,9 +156,10 @@ mod tests {
     #[test]
     fn requests_stay_below_the_limit_and_a_record_above_it_goes_alone() {
         let records = [record(500_000), record(300_000), record(1), record(900_000), record(2)];
-        let sizes: Vec<Vec<usize>> =
-            chunks(&records).map(|chunk| chunk.iter().map(Record::approximate_size).collect()).collect();
+        let sizes: Vec<Vec<usize>> = chunks(&records, Record::approximate_size)
+            .map(|chunk| chunk.iter().map(Record::approximate_size).collect())
+            .collect();
         assert_eq!(sizes, [vec![500_000, 300_000], vec![1], vec![900_000], vec![2]]);
-        assert_eq!(chunks(&[]).count(), 0);
+        assert_eq!(chunks(&[], Record::approximate_size).count(), 0);
     }
 }

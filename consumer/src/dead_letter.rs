@@ -17,42 +17,96 @@ pub const SOURCE_KEY_HEADER: &str = "tally-source-key";
 /// Header with the rejected record's own timestamp, in milliseconds since the epoch.
 pub const SOURCE_TIMESTAMP_HEADER: &str = "tally-source-timestamp-ms";
 
-/// Where a rejected record was found.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
-    /// Its topic.
-    pub topic: &'a str,
-    /// Its partition.
+/// Header with the number of bytes that the value had, where it was too long to go out whole.
+pub const TRUNCATED_HEADER: &str = "tally-truncated-from-bytes";
+
+/// Most bytes of key and value together that go out as they came: what a broker takes from anybody by default. More can
+/// only have come compressed, up to a thousand times as much, and nobody could be sure to get it into a topic again.
+const RAW_BYTES_MAX: usize = 1_048_588;
+/// Most bytes of the key, and of the sequence header, of a record that does not go out whole.
+const PART_BYTES_MAX: usize = 16 << 10;
+/// What a waiting dead letter takes besides its bytes.
+const LETTER_BYTES: usize = size_of::<DeadLetter>();
+
+/// Where rejected records were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Their topic.
+    pub topic: String,
+    /// Their partition.
     pub partition: i32,
-    /// Generation of the state that rejected it.
+    /// Generation of the state that rejected them.
     pub generation: u64,
 }
 
-/// The dead letter of `record`. Its key is `<partition>/<offset>`; the headers that Kafka Streams would write have
-/// the names that KIP-1034 gives them. Stamped with `now_ms`: a rejected record's own time may be anything.
-#[must_use]
-pub fn dead_letter(source: Source<'_>, record: &RecordView<'_>, reason: Reason, now_ms: i64) -> Record {
-    let mut headers = BTreeMap::new();
-    let mut put = |name: &str, value: &[u8]| headers.insert(name.to_owned(), value.to_owned());
-    put("__streams.errors.topic", source.topic.as_bytes());
-    put("__streams.errors.partition", source.partition.to_string().as_bytes());
-    put("__streams.errors.offset", record.offset.to_string().as_bytes());
-    put("__streams.errors.exception", reason.code().as_bytes());
-    put("__streams.errors.message", explain(reason).as_bytes());
-    put(REASON_HEADER, reason.code().as_bytes());
-    put(GENERATION_HEADER, source.generation.to_string().as_bytes());
-    put(SOURCE_TIMESTAMP_HEADER, record.timestamp_ms.to_string().as_bytes());
-    if let Some(key) = record.key {
-        put(SOURCE_KEY_HEADER, key);
+/// A rejected record that waits to go out: its bytes and little else, for there may be very many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    offset: i64,
+    timestamp_ms: i64,
+    reason: Reason,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    sequence: Option<Vec<u8>>,
+    truncated_from: Option<usize>,
+}
+
+impl DeadLetter {
+    /// Keeps what is needed of `record`: all of its bytes, but for one that no broker would take.
+    #[must_use]
+    pub fn new(record: &RecordView<'_>, reason: Reason) -> Self {
+        let bytes = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let whole = bytes(record.key) + bytes(record.value) + bytes(record.sequence) <= RAW_BYTES_MAX;
+        let keep = |part: Option<&[u8]>, bytes_max: usize| {
+            part.map(|bytes| bytes[..bytes.len().min(if whole { usize::MAX } else { bytes_max })].to_vec())
+        };
+        Self {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            reason,
+            key: keep(record.key, PART_BYTES_MAX),
+            value: keep(record.value, RAW_BYTES_MAX - 2 * PART_BYTES_MAX),
+            sequence: keep(record.sequence, PART_BYTES_MAX),
+            truncated_from: (!whole).then_some(bytes(record.value)),
+        }
     }
-    if let Some(sequence) = record.sequence {
-        put(SEQUENCE_HEADER, sequence);
+
+    /// About how much memory it takes while it waits, and how much of a request when it goes out.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let parts = [&self.key, &self.value, &self.sequence];
+        LETTER_BYTES + parts.into_iter().flatten().map(Vec::len).sum::<usize>()
     }
-    Record {
-        key: Some(format!("{}/{}", source.partition, record.offset).into_bytes()),
-        value: record.value.map(<[u8]>::to_vec),
-        headers,
-        timestamp: DateTime::from_timestamp_millis(now_ms).unwrap_or_default(),
+
+    /// The record that goes out. Its key is `<partition>/<offset>`; the headers that Kafka Streams would write have the
+    /// names that KIP-1034 gives them. Stamped with `now_ms`: a rejected record's own time may be anything.
+    #[must_use]
+    pub fn to_record(&self, source: &Source, now_ms: i64) -> Record {
+        let mut headers = BTreeMap::new();
+        let mut put = |name: &str, value: &[u8]| headers.insert(name.to_owned(), value.to_owned());
+        put("__streams.errors.topic", source.topic.as_bytes());
+        put("__streams.errors.partition", source.partition.to_string().as_bytes());
+        put("__streams.errors.offset", self.offset.to_string().as_bytes());
+        put("__streams.errors.exception", self.reason.code().as_bytes());
+        put("__streams.errors.message", explain(self.reason).as_bytes());
+        put(REASON_HEADER, self.reason.code().as_bytes());
+        put(GENERATION_HEADER, source.generation.to_string().as_bytes());
+        put(SOURCE_TIMESTAMP_HEADER, self.timestamp_ms.to_string().as_bytes());
+        if let Some(key) = &self.key {
+            put(SOURCE_KEY_HEADER, key);
+        }
+        if let Some(sequence) = &self.sequence {
+            put(SEQUENCE_HEADER, sequence);
+        }
+        if let Some(bytes) = self.truncated_from {
+            put(TRUNCATED_HEADER, bytes.to_string().as_bytes());
+        }
+        Record {
+            key: Some(format!("{}/{}", source.partition, self.offset).into_bytes()),
+            value: self.value.clone(),
+            headers,
+            timestamp: DateTime::from_timestamp_millis(now_ms).unwrap_or_default(),
+        }
     }
 }
 
@@ -82,6 +136,10 @@ fn explain(reason: Reason) -> &'static str {
 mod tests {
     use super::*;
 
+    fn source() -> Source {
+        Source { topic: "transactions".to_owned(), partition: 3, generation: 2 }
+    }
+
     #[test]
     fn a_dead_letter_carries_the_raw_bytes_and_says_whence_and_why() {
         let record = RecordView {
@@ -92,8 +150,7 @@ mod tests {
             sequence: Some(b"x"),
             undecodable: false,
         };
-        let source = Source { topic: "transactions", partition: 3, generation: 2 };
-        let letter = dead_letter(source, &record, Reason::InvalidHeader, 1_000);
+        let letter = DeadLetter::new(&record, Reason::InvalidHeader).to_record(&source(), 1_000);
         assert_eq!(letter.key.as_deref(), Some(b"3/12".as_slice()));
         assert_eq!(letter.value.as_deref(), Some(b"{\xfe".as_slice()));
         assert_eq!(letter.headers[REASON_HEADER], b"invalid_header");
@@ -101,12 +158,29 @@ mod tests {
         assert_eq!(letter.headers[SOURCE_KEY_HEADER], b"\xff");
         assert_eq!(letter.headers[SEQUENCE_HEADER], b"x");
         assert_eq!(letter.headers[SOURCE_TIMESTAMP_HEADER], b"-1");
+        assert!(!letter.headers.contains_key(TRUNCATED_HEADER));
         assert_eq!(letter.timestamp.timestamp_millis(), 1_000);
     }
 
     #[test]
     fn a_tombstone_stays_without_a_value() {
-        let source = Source { topic: "transactions", partition: 0, generation: 1 };
-        assert_eq!(dead_letter(source, &RecordView::default(), Reason::Empty, 0).value, None);
+        let letter = DeadLetter::new(&RecordView::default(), Reason::Empty);
+        assert_eq!(letter.to_record(&source(), 0).value, None);
+    }
+
+    #[test]
+    fn what_a_broker_takes_goes_out_whole_and_what_came_compressed_beyond_that_is_cut_and_says_so() {
+        let value = vec![b'v'; 40 << 20];
+        let letter = |bytes: usize| {
+            let record = RecordView { key: Some(&value[..100]), value: Some(&value[..bytes]), ..RecordView::default() };
+            DeadLetter::new(&record, Reason::TooLarge).to_record(&source(), 0)
+        };
+        let whole = letter(RAW_BYTES_MAX - 100);
+        assert_eq!(whole.value.as_ref().map(Vec::len), Some(RAW_BYTES_MAX - 100));
+        assert!(!whole.headers.contains_key(TRUNCATED_HEADER));
+        let cut = letter(value.len());
+        assert_eq!(cut.headers[TRUNCATED_HEADER], value.len().to_string().as_bytes());
+        // The dead letter topic takes 64 kB more than a broker's default.
+        assert!(cut.approximate_size() < RAW_BYTES_MAX + 60_000);
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{
-    kafka::{Batch, PartitionReader, Record, RecordView},
+    kafka::{Batch, PartitionReader, RecordView},
     service::{Condition, Heartbeat},
 };
 use tokio::{
@@ -26,7 +26,7 @@ use tracing::warn;
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, Checkpointer},
     clock::now_ms,
-    dead_letter::{Source, dead_letter},
+    dead_letter::{DeadLetter, Source},
     fingerprint::fingerprint,
     fold::{LastRecord, PartitionState, Verdict},
     pipeline::Context,
@@ -238,7 +238,7 @@ struct Folding {
     progress: Arc<Progress>,
     state: PartitionState,
     last_record: Option<LastRecord>,
-    dead_letters: Vec<Record>,
+    dead_letters: Vec<DeadLetter>,
     dead_letter_bytes: usize,
     records_unsaved: u64,
     unsaved: bool,
@@ -293,13 +293,8 @@ impl Folding {
         for record in batch.iter().take_while(|record| record.offset < end) {
             match self.state.fold(&record) {
                 Verdict::Rejected(reason) => {
-                    let source = Source {
-                        topic: &self.context.names.transactions,
-                        partition: self.state.partition(),
-                        generation: self.state.generation(),
-                    };
-                    let letter = dead_letter(source, &record, reason, now_ms());
-                    self.dead_letter_bytes += letter.approximate_size();
+                    let letter = DeadLetter::new(&record, reason);
+                    self.dead_letter_bytes += letter.bytes();
                     self.dead_letters.push(letter);
                 }
                 verdict => self.context.view.offer_sample(&verdict),
@@ -339,6 +334,11 @@ impl Folding {
         self.records_unsaved = 0;
         self.dead_letter_bytes = 0;
         Checkpoint {
+            source: Source {
+                topic: self.context.names.transactions.clone(),
+                partition: self.state.partition(),
+                generation: self.state.generation(),
+            },
             dead_letters: std::mem::take(&mut self.dead_letters),
             windows: self.state.take_closed_windows(),
             snapshot: self.state.snapshot(self.last_record.clone(), now_ms()),

@@ -78,14 +78,14 @@ fn line(view: &View, rate: u64) -> String {
     let summary = view.summary(now_ms());
     let ledger = &summary.ledger;
     let balance = if summary.is_balanced() { "balanced" } else { "NOT BALANCED" };
+    let set_aside = ledger.rejected_in_all() + ledger.repeated + ledger.redelivered;
+    // The verdict and the money stand within the 80 columns of a small terminal.
     format!(
-        "{} accepted, {}/s, lag {}; set aside: {} rejected, {} repeated, {} redelivered; ledger {balance}; {}",
+        "ledger {balance}: {} accepted, {} set aside; {}/s, lag {}; {}",
         grouped(ledger.accepted),
+        grouped(set_aside),
         grouped(rate),
         grouped(view.lag()),
-        grouped(ledger.rejected_in_all()),
-        grouped(ledger.repeated),
-        grouped(ledger.redelivered),
         volumes(&summary),
     )
 }

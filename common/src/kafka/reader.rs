@@ -24,6 +24,12 @@ use super::{
 /// A fetch of so few bytes that a broker answers with one batch, the smallest thing it can send.
 const ONE_BATCH_BYTES: i32 = 1;
 
+/// More records than this in one fetch are so small that decoded they take many times their bytes: the next fetch asks
+/// for less.
+const FETCH_RECORDS_MAX: usize = 4_000;
+/// The least that a fetch is reduced to.
+const FETCH_BYTES_MIN: i32 = 16 << 10;
+
 /// How a partition is read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOptions {
@@ -120,6 +126,8 @@ pub struct PartitionReader {
     options: ReadOptions,
     connected: Option<(Arc<Client>, PartitionClient)>,
     connections: u64,
+    /// What the next fetch asks for; see [`FETCH_RECORDS_MAX`].
+    fetch_bytes: i32,
     detour: Option<Detour>,
 }
 
@@ -134,6 +142,7 @@ impl PartitionReader {
             options,
             connected: None,
             connections: 0,
+            fetch_bytes: options.fetch_bytes_max,
             detour: None,
         }
     }
@@ -201,7 +210,7 @@ impl PartitionReader {
     }
 
     async fn try_read(&mut self, offset: i64) -> Result<Read, Fault> {
-        let mut fetched = self.fetch(offset, self.options.fetch_bytes_max).await?;
+        let mut fetched = self.fetch(offset, self.fetch_bytes).await?;
         if matches!(fetched, Fetched::Undecodable(_)) && self.options.fetch_bytes_max > ONE_BATCH_BYTES {
             // One bad batch spoils the whole answer: what stands before it is read batch by batch.
             fetched = self.fetch(offset, ONE_BATCH_BYTES).await?;
@@ -215,6 +224,7 @@ impl PartitionReader {
             Fetched::Records(records, high_watermark) => match records.last() {
                 Some(last) => {
                     let next_offset = last.offset + 1;
+                    self.fetch_bytes = next_fetch_bytes(self.fetch_bytes, records.len(), self.options.fetch_bytes_max);
                     Ok(Read::Records(Batch { records: Records::Fetched(records), next_offset, high_watermark }))
                 }
                 None if high_watermark > offset && self.try_bounds().await?.end > offset => {
@@ -314,4 +324,28 @@ enum Fetched {
     Records(Vec<RecordAndOffset>, i64),
     OutOfRange,
     Undecodable(String),
+}
+
+/// How many bytes to ask for after a fetch of `bytes` gave `records`.
+fn next_fetch_bytes(bytes: i32, records: usize, bytes_max: i32) -> i32 {
+    if records > FETCH_RECORDS_MAX {
+        let fewer = i64::from(bytes) * FETCH_RECORDS_MAX.cast_signed() as i64 / records.cast_signed() as i64;
+        i32::try_from(fewer).unwrap_or(bytes_max).max(FETCH_BYTES_MIN.min(bytes_max))
+    } else {
+        bytes.saturating_mul(2).min(bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fetches_of_very_many_small_records_become_smaller_and_grow_again() {
+        assert_eq!(next_fetch_bytes(512 << 10, 40_000, 512 << 10), 52_428);
+        assert_eq!(next_fetch_bytes(20_000, 40_000, 512 << 10), FETCH_BYTES_MIN);
+        assert_eq!(next_fetch_bytes(52_428, 1_700, 512 << 10), 104_856);
+        assert_eq!(next_fetch_bytes(512 << 10, 1_700, 512 << 10), 512 << 10);
+        assert_eq!(next_fetch_bytes(1_024, 40_000, 1_024), 1_024);
+    }
 }

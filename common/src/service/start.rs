@@ -189,7 +189,10 @@ impl Program {
 
     /// The command line as clap knows it, each flag with its variable and default.
     pub fn command<S: Settings, C: Subcommand>(&self) -> Command {
-        let settings = self.settings::<S>().mut_args(|arg| arg.global(true));
+        let settings = self.settings::<S>().mut_args(|arg| {
+            // `--lateness-ms -5` is a wrong value, to be reported with all others, and no flag.
+            arg.global(true).allow_negative_numbers(true)
+        });
         let command = config::annotate(settings, self.described::<S>().described());
         // Last, for the comments on the structs of settings and subcommands would pass for it.
         C::augment_subcommands(command.name(self.name).bin_name(self.name).version(self.version))

@@ -47,10 +47,10 @@ impl Record {
         self
     }
 
-    /// The first header of that name; `Some(None)` is one with a null value.
+    /// The last header of that name; `Some(None)` is one with a null value.
     #[must_use]
     pub fn header(&self, key: &str) -> Option<Option<&[u8]>> {
-        self.headers.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value.as_deref())
+        self.headers.iter().rev().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value.as_deref())
     }
 }
 

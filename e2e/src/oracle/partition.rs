@@ -238,6 +238,23 @@ mod tests {
     }
 
     #[test]
+    fn of_several_sequence_headers_the_last_counts() {
+        let twice = |offset, first: Option<&str>, last: Option<&str>| {
+            let record = record(offset, &transaction(u8::try_from(offset).unwrap(), 100, 0), None);
+            record
+                .with_header(b"tally-seq", first.map(str::as_bytes))
+                .with_header(b"tally-seq", last.map(str::as_bytes))
+        };
+        let partition = counted(&[
+            twice(0, Some("00000000000000aa:9"), Some("00000000000000aa:1")),
+            twice(1, Some("junk"), Some("00000000000000aa:1")),
+            twice(2, Some("00000000000000aa:2"), None),
+        ]);
+        assert_eq!((partition.missing_from_sequence, partition.redelivered), (0, 1));
+        assert_eq!(partition.rejected["invalid_header"], 1);
+    }
+
+    #[test]
     fn a_resend_is_redelivered_a_second_id_is_repeated_and_both_keep_the_first_amount() {
         let partition = counted(&[
             record(0, &transaction(1, 100, 0), Some("00000000000000aa:1")),

@@ -17,6 +17,11 @@ impl Problems {
     /// Brokers to start from: `host:port`, several separated by commas; an IPv6 address in brackets.
     pub fn bootstrap_servers(&mut self, setting: &'static str, given: &Option<String>, default: &str) -> Vec<String> {
         let valid = "host:port, several separated by commas, such as localhost:9092";
+        if given.as_ref().is_some_and(|text| text.contains('@')) {
+            // What stands before the @ may be a password: the value is not repeated.
+            self.add(&[setting], format!("has an @ in it, as user:password@host would; it must be {valid}"));
+            return self.bootstrap_servers(setting, &None, default);
+        }
         let servers = self.parsed(setting, given, Some(default), valid, bootstrap_servers);
         servers.unwrap_or_else(|| bootstrap_servers(default).expect("the default list of brokers is one"))
     }
