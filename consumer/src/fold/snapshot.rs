@@ -83,7 +83,6 @@ pub enum SnapshotError {
 /// What tells which of several snapshots counts, read without the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct SnapshotHead {
-    format: u32,
     generation: u64,
     /// The partition.
     pub partition: i32,
@@ -96,11 +95,16 @@ impl SnapshotHead {
     /// # Errors
     /// [`SnapshotError`].
     pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
-        let head: Self = serde_json::from_slice(value)?;
-        if head.format > SNAPSHOT_FORMAT {
-            return Err(SnapshotError::TooNew(format!("snapshot format {}", head.format)));
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
         }
-        Ok(head)
+        let Format { format } = serde_json::from_slice(value)?;
+        if format > SNAPSHOT_FORMAT {
+            return Err(SnapshotError::TooNew(format!("snapshot format {format}")));
+        }
+        // It is one, of a layout we know, and yet not as we know it: nothing to pass over.
+        serde_json::from_slice(value).map_err(|error| SnapshotError::TooNew(error.to_string()))
     }
 
     /// What orders snapshots of a partition: the highest is the one that counts.
@@ -117,7 +121,6 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
         SnapshotHead::parse(value)?;
-        // It is one, of a layout we know, and yet something in it is not known here: nothing to pass over.
         let snapshot: Self = serde_json::from_slice(value).map_err(|error| SnapshotError::TooNew(error.to_string()))?;
         if snapshot.settings.fold_version > FOLD_VERSION {
             return Err(SnapshotError::TooNew(format!("fold version {}", snapshot.settings.fold_version)));
