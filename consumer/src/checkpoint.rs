@@ -1,17 +1,17 @@
 //! Makes a partition's progress durable, in the one order that loses nothing:
 //!
 //! ```text
-//!   dead letters ─▶ closed windows ─▶ snapshot ─▶ (group commit, for those who watch)
+//!   dead letters ─▶ closed windows ─▶ anchor (once an hour) ─▶ snapshot ─▶ (group commit, for those who watch)
 //! ```
 //!
-//! A crash between any two steps repeats what went out before the snapshot, under the same identity; it never skips
+//! [`Checkpoint::steps`] is that order; the simulation crashes between any two of them. A crash between any two steps repeats what went out before the snapshot, under the same identity; it never skips
 //! any of it.
 
 use std::time::Duration;
 
 use chrono::DateTime;
 use common::{
-    kafka::{Cluster, Compression, PartitionWriter, Record, WriteError},
+    kafka::{Cluster, Compression, Fault, PartitionWriter, Record, WriteError},
     topics::TopicNames,
 };
 
@@ -33,8 +33,36 @@ pub struct Checkpoint {
     pub dead_letters: Vec<DeadLetter>,
     /// Closed or revised since the checkpoint before.
     pub windows: Vec<ClosedWindow>,
+    /// Whether a copy of the snapshot goes to where compaction doesn't reach it.
+    pub anchor: bool,
     /// The state that covers them.
     pub snapshot: Snapshot,
+}
+
+/// One thing that goes out, whole, before the next one may.
+pub enum Step<'c> {
+    /// What was rejected.
+    DeadLetters(&'c [DeadLetter]),
+    /// Windows that closed or were revised.
+    Windows(&'c [ClosedWindow]),
+    /// A copy of the snapshot that outlives it.
+    Anchor(&'c Snapshot),
+    /// What covers all of it.
+    Snapshot(&'c Snapshot),
+}
+
+impl Checkpoint {
+    /// What goes out, in order.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        [
+            Some(Step::DeadLetters(&self.dead_letters)),
+            Some(Step::Windows(&self.windows)),
+            self.anchor.then_some(Step::Anchor(&self.snapshot)),
+            Some(Step::Snapshot(&self.snapshot)),
+        ]
+        .into_iter()
+        .flatten()
+    }
 }
 
 /// Why a checkpoint could not be made.
@@ -60,6 +88,7 @@ pub struct Checkpointer {
     partition: i32,
     dead_letters: PartitionWriter,
     windows: PartitionWriter,
+    anchors: PartitionWriter,
     state: PartitionWriter,
     deadline: Duration,
 }
@@ -73,44 +102,103 @@ impl Checkpointer {
             partition,
             dead_letters: writer(&names.dead_letters),
             windows: writer(&names.windows),
+            anchors: writer(&names.anchors),
             state: writer(&names.state),
             deadline,
         }
     }
 
-    /// Writes a checkpoint; every step is acknowledged before the next one begins.
+    /// Writes a checkpoint; every step is acknowledged before the next one begins. Gives the offset of the snapshot in
+    /// the state topic.
     ///
     /// # Errors
     /// [`CheckpointError`]; what was written before stays written.
-    pub async fn write(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        let Checkpoint { source, dead_letters, windows, snapshot } = checkpoint;
-        let (partition, next_offset) = (self.partition, snapshot.next_offset);
+    pub async fn write(&mut self, checkpoint: &Checkpoint) -> Result<i64, CheckpointError> {
+        let (partition, next_offset) = (self.partition, checkpoint.snapshot.next_offset);
         let failed = |what| move |cause| CheckpointError { partition, next_offset, what, cause };
+        let now_ms = checkpoint.snapshot.written_at_ms;
         let deadline = self.deadline;
-        let now_ms = snapshot.written_at_ms;
-        for chunk in chunks(dead_letters, DeadLetter::bytes) {
+        let mut state_offset = 0;
+        for step in checkpoint.steps() {
+            match step {
+                Step::DeadLetters(letters) => {
+                    self.write_dead_letters(letters, &checkpoint.source, now_ms)
+                        .await
+                        .map_err(failed("dead letters"))?;
+                }
+                Step::Windows(windows) => {
+                    let windows = window_records(windows, now_ms);
+                    for chunk in chunks(&windows, Record::approximate_size) {
+                        let written = self.windows.write(|| chunk.to_vec(), Compression::Snappy, deadline).await;
+                        written.map_err(failed("closed windows"))?;
+                    }
+                }
+                Step::Anchor(snapshot) => {
+                    write_snapshot(&mut self.anchors, snapshot, deadline).await.map_err(failed("anchor"))?;
+                }
+                Step::Snapshot(snapshot) => {
+                    let written = write_snapshot(&mut self.state, snapshot, deadline).await;
+                    state_offset = written.map_err(failed("snapshot"))?;
+                }
+            }
+        }
+        Ok(state_offset)
+    }
+
+    /// Writes dead letters, in smaller requests where the broker finds one too large.
+    async fn write_dead_letters(
+        &mut self,
+        letters: &[DeadLetter],
+        source: &Source,
+        now_ms: i64,
+    ) -> Result<(), WriteError> {
+        let mut waiting: Vec<&[DeadLetter]> = chunks(letters, DeadLetter::bytes).collect();
+        waiting.reverse();
+        while let Some(chunk) = waiting.pop() {
             let records = || chunk.iter().map(|letter| letter.to_record(source, now_ms)).collect();
-            let written = self.dead_letters.write(records, Compression::Snappy, deadline).await;
-            written.map_err(failed("dead letters"))?;
+            match self.dead_letters.write(records, Compression::Snappy, self.deadline).await {
+                Ok(_) => {}
+                Err(WriteError::TooLarge(_)) if chunk.len() > 1 => {
+                    let (first, second) = chunk.split_at(chunk.len() / 2);
+                    waiting.extend([second, first]);
+                }
+                Err(WriteError::TooLarge(fault)) => self.write_cut(&chunk[0], source, now_ms, fault).await?,
+                Err(error) => return Err(error),
+            }
         }
-        let windows = window_records(windows, now_ms);
-        for chunk in chunks(&windows, Record::approximate_size) {
-            let written = self.windows.write(|| chunk.to_vec(), Compression::Snappy, deadline).await;
-            written.map_err(failed("closed windows"))?;
+        Ok(())
+    }
+
+    /// Writes what a topic takes of one dead letter: somebody has set the topic's limit below what was agreed.
+    async fn write_cut(
+        &mut self,
+        letter: &DeadLetter,
+        source: &Source,
+        now_ms: i64,
+        mut refused: Fault,
+    ) -> Result<(), WriteError> {
+        let mut cut = letter.clone();
+        while cut.halve() {
+            let record = cut.to_record(source, now_ms);
+            match self.dead_letters.write(|| vec![record.clone()], Compression::Snappy, self.deadline).await {
+                Ok(_) => return Ok(()),
+                Err(WriteError::TooLarge(fault)) => refused = fault,
+                Err(error) => return Err(error),
+            }
         }
-        write_snapshot(&mut self.state, snapshot, deadline).await.map_err(failed("snapshot"))
+        Err(WriteError::TooLarge(refused))
     }
 }
 
-/// Writes a snapshot to its partition of the state topic.
+/// Writes a snapshot to its partition of a topic that holds snapshots. Gives its offset there.
 ///
 /// # Errors
 /// [`WriteError`].
 pub async fn write_snapshot(
-    state: &mut PartitionWriter,
+    topic: &mut PartitionWriter,
     snapshot: &Snapshot,
     deadline: Duration,
-) -> Result<(), WriteError> {
+) -> Result<i64, WriteError> {
     let record = Record {
         key: Some(snapshot.partition.to_string().into_bytes()),
         value: Some(snapshot.to_value()),
@@ -118,7 +206,7 @@ pub async fn write_snapshot(
         // The wall clock: a compacted topic rolls its segments by record time, and would never be compacted by ours.
         timestamp: DateTime::from_timestamp_millis(snapshot.written_at_ms).unwrap_or_default(),
     };
-    state.write(|| vec![record.clone()], Compression::Snappy, deadline).await.map(drop)
+    topic.write(|| vec![record.clone()], Compression::Snappy, deadline).await
 }
 
 fn window_records(windows: &[ClosedWindow], now_ms: i64) -> Vec<Record> {

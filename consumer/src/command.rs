@@ -9,15 +9,15 @@ use common::{
     topics::{TopicNames, TopicsError},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     checkpoint::write_snapshot,
     clock::now_ms,
     error::ConsumerError,
-    fold::{PartitionState, Snapshot},
+    fold::PartitionState,
     http, metrics, pipeline, progress_bar, report,
-    restore::highest_snapshot,
+    restore::{highest_snapshot, read_heads},
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
     view::View,
@@ -30,7 +30,7 @@ pub enum ConsumerCommand {
     Summary,
     /// Begin a new generation: forget all figures and count from the start of the log, with the settings given
     Reset {
-        /// Confirm; stop every consumer first
+        /// Confirm
         #[arg(long)]
         yes: bool,
     },
@@ -83,43 +83,53 @@ fn print(summary: &Summary, json: bool) -> ExitCode {
     if summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight }
 }
 
-/// The highest snapshot of each partition, and the layout they belong to.
-async fn read_state(cluster: &Cluster, names: &TopicNames) -> Result<(i32, Vec<Snapshot>), ConsumerError> {
-    let Some(state) = Admin::connect(cluster).await?.topic(&names.state).await? else {
-        return Err(TopicsError::Unsuitable {
+/// How many partitions the state topic has.
+async fn state_partitions(cluster: &Cluster, names: &TopicNames) -> Result<i32, ConsumerError> {
+    match Admin::connect(cluster).await?.topic(&names.state).await? {
+        Some(state) => Ok(state.partitions),
+        None => Err(TopicsError::Unsuitable {
             topic: names.state.clone(),
             problem: "does not exist".to_owned(),
             advice: "No consumer has run on this topic yet, or KAFKA_TOPIC names another one".to_owned(),
         }
-        .into());
-    };
-    let mut snapshots = Vec::new();
-    for partition in 0..state.partitions {
-        snapshots.extend(highest_snapshot(cluster, names, partition).await?);
+        .into()),
     }
-    Ok((state.partitions, snapshots))
 }
 
 async fn summarise(configuration: &Configuration) -> Result<ExitCode, ConsumerError> {
     let cluster = Cluster::new(configuration.connection.clone());
-    let (_, snapshots) = read_state(&cluster, &TopicNames::new(&configuration.topic)).await?;
-    Ok(print(&Summary::of(&snapshots, now_ms()), configuration.json))
+    let names = TopicNames::new(&configuration.topic);
+    let partitions = state_partitions(&cluster, &names).await?;
+    let mut snapshots = Vec::new();
+    for partition in 0..partitions {
+        snapshots.extend(highest_snapshot(&cluster, &names, partition).await?.map(|stored| stored.snapshot));
+    }
+    let summary = Summary::of(&snapshots, partitions, now_ms());
+    let printed = print(&summary, configuration.json);
+    Ok(if summary.is_complete() { printed } else { ExitCode::NotRight })
 }
 
 async fn reset(configuration: &Configuration, confirmed: bool) -> Result<ExitCode, ConsumerError> {
     let names = TopicNames::new(&configuration.topic);
     if !confirmed {
         return Err(ConsumerError::Unconfirmed(format!(
-            "reset forgets every total and window of {} and counts its log from the start. Stop every consumer, then \
-             say it with `consumer reset --yes`",
+            "reset forgets every total and window of {} and counts its log from the start. Consumers that run go over \
+             to the new generation by themselves. Say it with `consumer reset --yes`",
             names.transactions
         )));
     }
     let cluster = Cluster::new(configuration.connection.clone());
-    let (partitions, snapshots) = read_state(&cluster, &names).await?;
+    let partitions = state_partitions(&cluster, &names).await?;
+    let mut highest = None;
+    for partition in 0..partitions {
+        let reading = read_heads(&cluster, &names, partition, |head, _, state_offset| match head {
+            Ok(head) => highest = highest.max(Some(head.order().0)),
+            Err(cause) => warn!(partition, state_offset, %cause, "passed over: the new generation begins behind it"),
+        });
+        reading.await?;
+    }
     // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
     let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
-    let highest = snapshots.iter().map(|snapshot| snapshot.generation).max();
     let generation = highest.map_or(seconds_since_1970, |highest| highest + 1);
     for partition in 0..partitions {
         let mut log = PartitionReader::new(&cluster, &names.transactions, partition, ReadOptions::default());

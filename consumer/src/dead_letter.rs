@@ -25,6 +25,8 @@ pub const TRUNCATED_HEADER: &str = "tally-truncated-from-bytes";
 const RAW_BYTES_MAX: usize = 1_048_588;
 /// Most bytes of the key, and of the sequence header, of a record that does not go out whole.
 const PART_BYTES_MAX: usize = 16 << 10;
+/// A part shorter than this is not cut any further.
+const PART_BYTES_MIN: usize = 64;
 /// What a waiting dead letter takes besides its bytes.
 const LETTER_BYTES: usize = size_of::<DeadLetter>();
 
@@ -71,11 +73,36 @@ impl DeadLetter {
         }
     }
 
+    /// Where the record stands.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// Why it was rejected.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
     /// About how much memory it takes while it waits, and how much of a request when it goes out.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let parts = [&self.key, &self.value, &self.sequence];
         LETTER_BYTES + parts.into_iter().flatten().map(Vec::len).sum::<usize>()
+    }
+
+    /// Keeps half of the longest part and says so. `false` when there is hardly anything left to leave out.
+    pub fn halve(&mut self) -> bool {
+        let whole = self.value.as_ref().map_or(0, Vec::len);
+        let parts = [&mut self.value, &mut self.key, &mut self.sequence];
+        let Some(longest) = parts.into_iter().flatten().max_by_key(|part| part.len()) else { return false };
+        if longest.len() < PART_BYTES_MIN {
+            return false;
+        }
+        longest.truncate(longest.len() / 2);
+        self.truncated_from.get_or_insert(whole);
+        true
     }
 
     /// The record that goes out. Its key is `<partition>/<offset>`; the headers that Kafka Streams would write have the

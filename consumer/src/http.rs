@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderName, header},
-    response::IntoResponse,
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 
-use crate::{clock::now_ms, summary::Summary, view::View};
+use serde_json::json;
+
+use crate::{clock::now_ms, view::View};
 
 /// The page loads nothing from anywhere else, and runs nothing that did not come from here.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -33,6 +35,12 @@ fn page(content_type: &'static str, text: &'static str) -> impl IntoResponse {
     (headers, text)
 }
 
-async fn summary(State(view): State<Arc<View>>) -> Json<Summary> {
-    Json(view.summary(now_ms()))
+/// The figures, as soon as they are those of all partitions: a part of them would look like a whole.
+async fn summary(State(view): State<Arc<View>>) -> Response {
+    if view.is_caught_up() {
+        return Json(view.summary(now_ms())).into_response();
+    }
+    let problem = json!({ "title": "the state topic is still being read; ask again in a moment", "status": 503 });
+    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, problem.to_string()).into_response()
 }

@@ -2,8 +2,9 @@
 //! it.
 //!
 //! ```text
-//!   command ─▶ pipeline ─▶ worker (one a partition) ─▶ fold (pure) ─▶ checkpoint ─▶ view ─▶ http, report, metrics
-//!                             └─ restore                  └─ dead letters, closed windows, snapshot
+//!   command ─▶ pipeline ─▶ membership ─▶ crew ─▶ worker (one a partition) ─▶ folding (pure) ─▶ checkpoint
+//!                 │                                 └─ restore                 └─ fold            │
+//!                 └─ tail (the state topic of everybody) ─▶ view ─▶ http, report, metrics ◀───────┘
 //! ```
 //!
 //! A snapshot is one self-contained record that holds a partition's figures and its position together, so no commit
@@ -13,19 +14,24 @@
 pub mod checkpoint;
 pub mod clock;
 pub mod command;
+mod crew;
 pub mod dead_letter;
 pub mod error;
 pub mod fingerprint;
 pub mod fold;
+pub mod folding;
 pub mod http;
+mod layout;
 pub mod membership;
 pub mod metrics;
 pub mod pipeline;
-pub mod progress_bar;
-pub mod read_ahead;
+mod progress_bar;
+mod read_ahead;
 pub mod report;
 pub mod restore;
 pub mod settings;
+mod shift;
 pub mod summary;
+mod tail;
 pub mod view;
 pub mod worker;

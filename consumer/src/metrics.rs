@@ -9,7 +9,7 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::{clock::now_ms, view::View};
+use crate::{clock::now_ms, fold::Snapshot, view::View};
 
 #[derive(Debug)]
 struct ViewCollector(Arc<View>);
@@ -22,7 +22,7 @@ pub fn register(metrics: &Metrics, view: &Arc<View>) {
 
 impl Collector for ViewCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let snapshots = self.0.snapshots();
+        let snapshots = self.own_snapshots();
         let outcomes = ConstCounter::new(0_u64);
         let mut family = encoder.encode_descriptor(
             "records",
@@ -61,6 +61,11 @@ impl Collector for ViewCollector {
 }
 
 impl ViewCollector {
+    /// Only of the partitions that this process works on, so that a sum over all replicas counts each partition once.
+    fn own_snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.0.all_progress().into_iter().filter_map(|(partition, _)| self.0.snapshot(partition)).collect()
+    }
+
     fn encode_gauges(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let gauge = ConstGauge::new(0_i64);
         let mut family = encoder.encode_descriptor(
@@ -70,7 +75,7 @@ impl ViewCollector {
             gauge.metric_type(),
         )?;
         let now_ms = now_ms();
-        for snapshot in self.0.snapshots() {
+        for snapshot in self.own_snapshots() {
             let labels = [("partition", snapshot.partition.to_string())];
             ConstGauge::new(now_ms - snapshot.written_at_ms).encode(family.encode_family(&labels)?)?;
         }

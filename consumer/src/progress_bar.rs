@@ -17,7 +17,7 @@ use crate::view::View;
 const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shows how much of a bounded run is done, until stopped. Returns at once where nobody looks.
-pub async fn show(view: Arc<View>, stop: CancellationToken) {
+pub(crate) async fn show(view: Arc<View>, stop: CancellationToken) {
     if !io::stderr().is_terminal() {
         return;
     }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What was found next.
-pub enum Ahead {
+pub(crate) enum Ahead {
     /// Records, perhaps none.
     Batch(Batch),
     /// Retention deleted everything before this offset.
@@ -33,13 +33,13 @@ pub enum Ahead {
 }
 
 /// Records or what else was found, or why nothing can be.
-pub type Found = Result<Ahead, RestoreError>;
+pub(crate) type Found = Result<Ahead, RestoreError>;
 
 /// A request on its way. Gives the log back with what it found.
 type Reading = Pin<Box<dyn Future<Output = (Log, Found)> + Send>>;
 
 /// One partition's log, read in order, one batch ahead.
-pub struct ReadAhead {
+pub(crate) struct ReadAhead {
     /// The log, while no request is on its way.
     idle: Option<Log>,
     /// The request that is on its way.
@@ -51,14 +51,14 @@ pub struct ReadAhead {
 impl ReadAhead {
     /// Goes on from where `state` stands. `reader` has just been used to restore it.
     #[must_use]
-    pub fn new(reader: PartitionReader, state: &PartitionState, last_record: Option<LastRecord>) -> Self {
+    pub(crate) fn new(reader: PartitionReader, state: &PartitionState, last_record: Option<LastRecord>) -> Self {
         let connections = reader.connections();
         let log = Log { offset: state.next_offset(), last_record, connections, reader };
         Self { idle: Some(log), reading: None, arrived: None }
     }
 
     /// Sends the request for what comes next, if none is on its way, and does not wait for the answer.
-    pub async fn begin(&mut self) {
+    pub(crate) async fn begin(&mut self) {
         let Some(mut log) = self.idle.take() else { return };
         let reading = self.reading.insert(Box::pin(async move {
             let found = log.next().await;
@@ -76,7 +76,7 @@ impl ReadAhead {
     ///
     /// # Errors
     /// [`RestoreError`] when the log can't be read on.
-    pub async fn next(&mut self) -> Found {
+    pub(crate) async fn next(&mut self) -> Found {
         loop {
             if let Some(found) = self.arrived.take() {
                 return found;
@@ -152,7 +152,7 @@ impl Log {
 ///
 /// # Errors
 /// [`RestoreError::Fault`].
-pub async fn check_last_record(
+pub(crate) async fn check_last_record(
     reader: &mut PartitionReader,
     last: &LastRecord,
 ) -> Result<Option<String>, RestoreError> {

@@ -102,9 +102,15 @@ pub fn ledger_table(summary: &Summary) -> String {
     row("offsets skipped", summary.partitions.iter().map(|p| p.skipped.unsigned_abs()).sum());
     row("missing from sequences", ledger.missing_from_sequence);
     let _ = writeln!(table, "Totals");
+    if summary.totals.by_currency().is_empty() {
+        let _ = writeln!(table, "  none");
+    }
     for (code, cell) in summary.totals.by_currency() {
         let sum = Currency::from_code(code.as_str()).map(|currency| format_minor(cell.sum_minor, currency));
         let _ = writeln!(table, "  {:>14} transactions {:>32}", grouped(cell.count), sum.unwrap_or_default());
+    }
+    if !summary.is_complete() {
+        let _ = writeln!(table, "NOT COUNTED YET: partitions {:?} have no snapshot.", summary.partitions_missing);
     }
     let verdict = if summary.is_balanced() { "The ledger balances." } else { "THE LEDGER DOES NOT BALANCE." };
     let _ = write!(table, "{verdict}");

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use common::{
-    kafka::{Batch, Cluster, Fault, PartitionReader, Read, ReadOptions},
+    kafka::{Admin, Batch, Cluster, Fault, PartitionReader, Read, ReadOptions},
     topics::TopicNames,
 };
 use tracing::{info, warn};
 
 use crate::{
-    fold::{FoldSettings, LastRecord, PartitionState, Snapshot, SnapshotError, SnapshotHead},
+    fold::{FoldSettings, Highest, PartitionState, Snapshot, SnapshotError, SnapshotHead},
+    folding::Folding,
     read_ahead::check_last_record,
 };
 
@@ -75,10 +76,10 @@ pub struct Restore<'a> {
     pub names: &'a TopicNames,
     /// The partition.
     pub partition: i32,
+    /// The consumer group, whose commits tell a first start from lost state.
+    pub group: &'a str,
     /// Settings of a new generation, where there is no snapshot.
     pub settings: &'a FoldSettings,
-    /// What the group has committed for the partition.
-    pub committed: Option<i64>,
     /// Guards the id window; changes no result.
     pub hash_seed: u64,
 }
@@ -86,11 +87,18 @@ pub struct Restore<'a> {
 /// A partition ready to go on.
 pub struct Restored {
     /// Its state.
-    pub state: PartitionState,
-    /// The last record the state covers.
-    pub last_record: Option<LastRecord>,
-    /// There was no snapshot.
-    pub is_new: bool,
+    pub folding: Folding,
+    /// The snapshot that it came from; `None` where there was none.
+    pub snapshot: Option<Stored>,
+}
+
+/// A snapshot and where it stands.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Its offset in the state topic.
+    pub state_offset: i64,
 }
 
 impl Restore<'_> {
@@ -100,9 +108,10 @@ impl Restore<'_> {
     /// [`RestoreError`]; nothing has been written.
     pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
         let bounds = reader.bounds().await?;
-        let Some(snapshot) = self.highest_snapshot().await? else {
-            return self.begin(bounds.start);
+        let Some(stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
+            return self.begin(bounds.start).await;
         };
+        let snapshot = &stored.snapshot;
         if snapshot.settings != *self.settings {
             warn!(
                 partition = self.partition, state = ?snapshot.settings, configured = ?self.settings,
@@ -110,31 +119,32 @@ impl Restore<'_> {
             );
         }
         if snapshot.next_offset > bounds.end {
-            return Err(self.diverged(&snapshot, format!("the log ends at {}", bounds.end)));
+            return Err(self.diverged(snapshot, format!("the log ends at {}", bounds.end)));
         }
         if let Some(last) = &snapshot.last_record
             && let Some(finding) = check_last_record(reader, last).await?
         {
-            return Err(self.diverged(&snapshot, finding));
+            return Err(self.diverged(snapshot, finding));
         }
-        let mut state = PartitionState::restore(&snapshot, self.hash_seed)
+        let mut state = PartitionState::restore(snapshot, self.hash_seed)
             .map_err(|cause| RestoreError::Snapshot { partition: self.partition, cause })?;
         self.refill_id_window(&mut state, reader, bounds.start).await?;
-        if state.next_offset() < bounds.start {
+        let mut folding = Folding::resume(&self.names.transactions, state, snapshot);
+        if snapshot.next_offset < bounds.start {
             warn!(
                 partition = self.partition,
-                from = state.next_offset(),
+                from = snapshot.next_offset,
                 to = bounds.start,
                 "retention deleted records before they were read; the ledger counts them as skipped"
             );
-            state.skip_to(bounds.start);
+            folding.skip_to(bounds.start);
         }
-        info!(partition = self.partition, next_offset = state.next_offset(), "restored from snapshot");
-        Ok(Restored { state, last_record: snapshot.last_record, is_new: false })
+        info!(partition = self.partition, next_offset = folding.state().next_offset(), "restored from snapshot");
+        Ok(Restored { folding, snapshot: Some(stored) })
     }
 
-    fn begin(self, start: i64) -> Result<Restored, RestoreError> {
-        if let Some(committed) = self.committed.filter(|&committed| committed > start) {
+    async fn begin(self, start: i64) -> Result<Restored, RestoreError> {
+        if let Some(committed) = self.committed().await? {
             return Err(RestoreError::StateLost {
                 topic: self.names.transactions.clone(),
                 partition: self.partition,
@@ -144,11 +154,20 @@ impl Restore<'_> {
         }
         info!(partition = self.partition, first_offset = start, "no snapshot: counting from the start of the log");
         let state = PartitionState::new(1, self.partition, self.settings.clone(), start, self.hash_seed);
-        Ok(Restored { state, last_record: None, is_new: true })
+        Ok(Restored { folding: Folding::begin(&self.names.transactions, state), snapshot: None })
     }
 
-    async fn highest_snapshot(self) -> Result<Option<Snapshot>, RestoreError> {
-        highest_snapshot(self.cluster, self.names, self.partition).await
+    /// What the group has committed. A commit follows a snapshot, so there must have been one.
+    async fn committed(self) -> Result<Option<i64>, RestoreError> {
+        let admin = Admin::connect(self.cluster).await?;
+        match admin.committed(self.group, &self.names.transactions, &[self.partition]).await {
+            Ok(committed) => Ok(committed.get(&self.partition).copied()),
+            Err(fault) if fault.may_pass() => Err(fault.into()),
+            Err(fault) => {
+                warn!(partition = self.partition, %fault, "lost state would not be noticed: the group's commits can't be read");
+                Ok(None)
+            }
+        }
     }
 
     async fn refill_id_window(
@@ -192,40 +211,72 @@ impl Restore<'_> {
 
 /// The highest snapshot of a partition: by generation, then by offset, wherever in the topic it stands.
 ///
+/// What can't be read might have been the highest, so it is refused; but not when it was written before the highest
+/// generation began, which is how `consumer reset` mends it.
+///
 /// # Errors
-/// [`RestoreError::Fault`], or [`RestoreError::Snapshot`] where a newer version has written.
+/// [`RestoreError::Fault`], or [`RestoreError::Snapshot`].
 pub async fn highest_snapshot(
     cluster: &Cluster,
     names: &TopicNames,
     partition: i32,
-) -> Result<Option<Snapshot>, RestoreError> {
+) -> Result<Option<Stored>, RestoreError> {
+    let mut highest = Highest::default();
+    let mut generation_began = (0, i64::MAX);
+    let mut unreadable = None;
+    let reading = read_heads(cluster, names, partition, |head, value, state_offset| match head {
+        Ok(head) => {
+            highest.offer(head.order(), || (value.to_vec(), state_offset));
+            let generation = head.order().0;
+            if generation > generation_began.0 {
+                generation_began = (generation, state_offset);
+            }
+        }
+        Err(cause) => unreadable = Some((state_offset, cause)),
+    });
+    reading.await?;
+    if let Some((state_offset, cause)) = unreadable {
+        if highest.is_empty() || state_offset > generation_began.1 {
+            return Err(RestoreError::Snapshot { partition, cause });
+        }
+        warn!(partition, state_offset, %cause, "passed over: a later generation began after it");
+    }
+    let Some((value, state_offset)) = highest.take() else { return Ok(None) };
+    let snapshot = Snapshot::parse(&value).map_err(|cause| RestoreError::Snapshot { partition, cause })?;
+    Ok(Some(Stored { snapshot, state_offset }))
+}
+
+/// Reads the heads of a partition's snapshots as they are now: to the end offset, never to the first short answer, for
+/// the end of a segment cuts a fetch short.
+///
+/// # Errors
+/// [`RestoreError::Fault`].
+pub async fn read_heads(
+    cluster: &Cluster,
+    names: &TopicNames,
+    partition: i32,
+    mut each: impl FnMut(Result<SnapshotHead, SnapshotError>, &[u8], i64),
+) -> Result<(), RestoreError> {
     let options = ReadOptions { fetch_bytes_max: STATE_FETCH_BYTES_MAX, wait: REREAD_WAIT, ..ReadOptions::default() };
     let mut reader = PartitionReader::new(cluster, &names.state, partition, options);
     let bounds = reader.bounds().await?;
     let mut offset = bounds.start;
-    let mut highest: Option<Found> = None;
-    // To the end offset, never to the first short answer: the end of a segment cuts a fetch short.
     while offset < bounds.end {
         match reader.read(offset).await? {
             Read::Records(batch) => {
-                take_higher(&mut highest, &batch, partition)?;
+                heads(&batch, partition, &mut each);
                 offset = batch.next_offset();
             }
             // Compaction or retention moved on meanwhile.
             Read::OutOfRange => offset = reader.bounds().await?.start.max(offset + 1),
         }
     }
-    let parsed = highest.map(|found| Snapshot::parse(&found.value)).transpose();
-    parsed.map_err(|cause| RestoreError::Snapshot { partition, cause })
+    Ok(())
 }
 
-/// The highest snapshot so far, not read in full yet: there may be thousands, and only one counts.
-struct Found {
-    order: (u64, i64),
-    value: Vec<u8>,
-}
-
-fn take_higher(highest: &mut Option<Found>, batch: &Batch, partition: i32) -> Result<(), RestoreError> {
+/// The heads of the snapshots in a batch of the state topic, each with its value and offset: there may be thousands,
+/// and only one counts.
+pub fn heads(batch: &Batch, partition: i32, mut each: impl FnMut(Result<SnapshotHead, SnapshotError>, &[u8], i64)) {
     for record in batch.iter() {
         let Some(value) = record.value else { continue };
         let offset = record.offset;
@@ -233,16 +284,10 @@ fn take_higher(highest: &mut Option<Found>, batch: &Batch, partition: i32) -> Re
             Ok(head) if head.partition != partition => {
                 warn!(partition, offset, "the state topic holds another partition's snapshot; ignored");
             }
-            Ok(head) => {
-                if highest.as_ref().is_none_or(|highest| highest.order < head.order()) {
-                    *highest = Some(Found { order: head.order(), value: value.to_vec() });
-                }
-            }
             Err(SnapshotError::Malformed(cause)) => {
                 warn!(partition, offset, %cause, "the state topic holds what is no snapshot; ignored");
             }
-            Err(cause) => return Err(RestoreError::Snapshot { partition, cause }),
+            head => each(head, value, offset),
         }
     }
-    Ok(())
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use common::{
-    kafka::ConnectionSettings,
+    kafka::{ConnectionSettings, GroupProtocol},
     service::{Problems, Settings},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::fold::FoldSettings;
+use crate::{fold::FoldSettings, membership::Selection, pipeline::GROUP_PROTOCOLS};
 
 /// What a consumer can be told. All of it as text: [`Settings::validate`] checks it as a whole.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
@@ -26,6 +26,12 @@ pub struct ConsumerSettings {
     /// Consumer group, for tools that show its offsets
     #[arg(long, value_name = "NAME", global = true)]
     pub consumer_group: Option<String>,
+    /// How the group shares partitions out: classic (any broker) or consumer (KIP-848, Kafka 4.0 and later)
+    #[arg(long, value_name = "NAME")]
+    pub consumer_group_protocol: Option<String>,
+    /// Work on these partitions instead of joining the group, for example 0,3-5
+    #[arg(long, value_name = "LIST")]
+    pub consumer_partitions: Option<String>,
     /// Time between two snapshots of a partition
     #[arg(long, value_name = "MS")]
     pub snapshot_interval_ms: Option<String>,
@@ -69,6 +75,10 @@ pub struct Configuration {
     pub partitions: i32,
     /// The consumer group.
     pub group: String,
+    /// How the group shares partitions out.
+    pub group_protocol: GroupProtocol,
+    /// The partitions to work on without joining the group; `None` where the group decides.
+    pub selection: Option<Selection>,
     /// Time between two snapshots.
     pub snapshot_interval: Duration,
     /// Records after which a snapshot is made before its time.
@@ -144,6 +154,19 @@ impl Settings for ConsumerSettings {
             topic: problems.topic_name("kafka_topic", &self.kafka_topic, "transactions"),
             partitions: problems.integer("kafka_partitions", &self.kafka_partitions, 6, 1..=4_000, "partitions"),
             group: problems.text("consumer_group", &self.consumer_group, "tally", 249),
+            group_protocol: problems.one_of(
+                "consumer_group_protocol",
+                &self.consumer_group_protocol,
+                "classic",
+                &GROUP_PROTOCOLS,
+            ),
+            selection: problems.parsed(
+                "consumer_partitions",
+                &self.consumer_partitions,
+                None,
+                "partition numbers and ranges, for example 0,3-5",
+                |text| text.parse::<Selection>().map_err(|error| error.to_string()),
+            ),
             snapshot_interval: problems.duration_ms(
                 "snapshot_interval_ms",
                 &self.snapshot_interval_ms,

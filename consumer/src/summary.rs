@@ -16,6 +16,11 @@ pub struct Summary {
     pub totals: TotalsForm,
     /// By partition number.
     pub partitions: Vec<PartitionSummary>,
+    /// Partitions that have no snapshot yet: nothing of theirs is counted here.
+    pub partitions_missing: Vec<i32>,
+    /// Whether the ledger of any partition does not balance, its offsets included.
+    #[serde(skip)]
+    any_unbalanced: bool,
 }
 
 /// How far one partition has come.
@@ -38,12 +43,13 @@ pub struct PartitionSummary {
 }
 
 impl Summary {
-    /// Adds up one snapshot a partition.
-    pub fn of<'s>(snapshots: impl IntoIterator<Item = &'s Snapshot>, now_ms: i64) -> Self {
+    /// Adds up one snapshot a partition, of a topic that has so many `partitions`.
+    pub fn of<'s>(snapshots: impl IntoIterator<Item = &'s Snapshot>, partitions: i32, now_ms: i64) -> Self {
         let mut summary = Self::default();
         for snapshot in snapshots {
             summary.ledger.add(&snapshot.ledger);
             summary.totals.add(&snapshot.totals);
+            summary.any_unbalanced |= !balances(snapshot);
             summary.partitions.push(PartitionSummary {
                 partition: snapshot.partition,
                 first_offset: snapshot.first_offset,
@@ -55,14 +61,54 @@ impl Summary {
             });
         }
         summary.partitions.sort_unstable_by_key(|partition| partition.partition);
+        let is_there = |partition: &i32| summary.partitions.iter().any(|there| there.partition == *partition);
+        summary.partitions_missing = (0..partitions).filter(|partition| !is_there(partition)).collect();
         summary
     }
 
-    /// Whether the ledger balances, offsets included.
+    /// Whether the ledger balances in each partition and in all, offsets included.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        let offsets: i64 = self.partitions.iter().map(|p| p.next_offset - p.first_offset - p.skipped).sum();
-        self.ledger.is_balanced()
-            && u64::try_from(offsets) == Ok(self.ledger.consumed + self.ledger.offsets_without_record)
+        !self.any_unbalanced && self.ledger.is_balanced()
+    }
+
+    /// Whether every partition is in it.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.partitions_missing.is_empty()
+    }
+}
+
+/// `next_offset − first_offset = consumed + offsets without record + skipped`, besides the ledger's own equations.
+fn balances(snapshot: &Snapshot) -> bool {
+    let offsets = snapshot.next_offset - snapshot.first_offset - snapshot.skipped;
+    let ledger = &snapshot.ledger;
+    ledger.is_balanced() && u64::try_from(offsets) == Ok(ledger.consumed + ledger.offsets_without_record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::{FoldSettings, PartitionState};
+
+    fn snapshot(partition: i32) -> Snapshot {
+        PartitionState::new(1, partition, FoldSettings::default(), 0, 0).snapshot(None, 0)
+    }
+
+    #[test]
+    fn two_wrong_partitions_do_not_make_a_right_whole() {
+        let (mut one, mut other) = (snapshot(0), snapshot(1));
+        assert!(Summary::of([&one, &other], 2, 0).is_balanced());
+        // One record too many here, one offset too many there: the sums agree.
+        (one.ledger.consumed, one.ledger.accepted, one.ledger.on_time) = (1, 1, 1);
+        other.next_offset = 1;
+        assert!(!Summary::of([&one, &other], 2, 0).is_balanced());
+    }
+
+    #[test]
+    fn a_partition_without_a_snapshot_is_named() {
+        let summary = Summary::of([&snapshot(1)], 3, 0);
+        assert_eq!(summary.partitions_missing, [0, 2]);
+        assert!(!summary.is_complete());
     }
 }

@@ -1,11 +1,11 @@
-//! What can be shown of the pipeline at any time: each partition's last durable snapshot, and live counters for
-//! rates and lag.
+//! What can be shown of the pipeline at any time: the highest snapshot of every partition, whoever wrote it, and live
+//! counters of those partitions that this process works on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -18,16 +18,33 @@ use common::{money::format_minor, transaction::Transaction};
 /// Shared by all workers and everything that shows.
 #[derive(Debug, Default)]
 pub struct View {
-    snapshots: Mutex<BTreeMap<i32, Arc<Snapshot>>>,
+    /// How many partitions there are; 0 before anybody knows.
+    partitions: AtomicI32,
+    shown: Mutex<BTreeMap<i32, Shown>>,
+    /// Partitions whose state topic has been read to its end at least once.
+    caught_up: Mutex<BTreeSet<i32>>,
     progress: Mutex<BTreeMap<i32, Arc<Progress>>>,
+    /// What partitions that were given away again had folded.
+    folded_before: AtomicU64,
     /// Records that a bounded run has to read; 0 in a run without an end.
     goal: AtomicU64,
+    failed_commits: AtomicU64,
     sample_wanted: AtomicBool,
     sample: Mutex<Option<String>>,
 }
 
+/// The highest snapshot of a partition, and where it stands.
+#[derive(Debug)]
+struct Shown {
+    snapshot: Arc<Snapshot>,
+    /// Its offset in the state topic.
+    state_offset: i64,
+    /// A lower one was written behind it: compaction may keep that one alone.
+    is_buried: bool,
+}
+
 /// How one partition is getting on right now; ahead of its snapshot by what is not durable yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
     /// Offset that is folded next.
     pub next_offset: AtomicI64,
@@ -35,44 +52,106 @@ pub struct Progress {
     pub high_watermark: AtomicI64,
     /// Records folded by this process, replays after a restart included.
     pub folded: AtomicU64,
+    /// For how long the broker has been answering that there are no more records, in milliseconds; below 0 before the
+    /// partition is restored.
+    pub idle_ms: AtomicI64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            next_offset: AtomicI64::new(0),
+            high_watermark: AtomicI64::new(0),
+            folded: AtomicU64::new(0),
+            idle_ms: AtomicI64::new(-1),
+        }
+    }
 }
 
 impl View {
-    /// Takes note of a durable snapshot. One that is older than what is known is dropped.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        let mut snapshots = lock(&self.snapshots);
-        let known = snapshots.get(&snapshot.partition);
-        if known.is_none_or(|known| known.order() <= snapshot.order()) {
-            snapshots.insert(snapshot.partition, snapshot);
+    /// Says how many partitions there are.
+    pub fn set_partitions(&self, partitions: i32) {
+        self.partitions.store(partitions, Relaxed);
+    }
+
+    /// Says that everything in the state topic of `partition` has been seen.
+    pub fn set_caught_up(&self, partition: i32) {
+        lock(&self.caught_up).insert(partition);
+    }
+
+    /// Whether the figures are those of all partitions, not only of the ones looked at so far.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        let partitions = self.partitions.load(Relaxed);
+        let caught_up = lock(&self.caught_up);
+        partitions > 0 && (0..partitions).all(|partition| caught_up.contains(&partition))
+    }
+
+    /// Whether a snapshot of that order at `state_offset` counts for more than the one that is shown. Takes note of one
+    /// that counts for less and was written later.
+    pub fn is_wanted(&self, partition: i32, order: (u64, i64), state_offset: i64) -> bool {
+        let mut shown = lock(&self.shown);
+        let Some(known) = shown.get_mut(&partition) else { return true };
+        if order < known.snapshot.order() {
+            known.is_buried |= state_offset > known.state_offset;
+            return false;
+        }
+        order > known.snapshot.order() || state_offset > known.state_offset
+    }
+
+    /// Shows a durable snapshot that stands at `state_offset` in the state topic, unless a higher one is known.
+    pub fn publish(&self, snapshot: Arc<Snapshot>, state_offset: i64) {
+        if self.is_wanted(snapshot.partition, snapshot.order(), state_offset) {
+            lock(&self.shown).insert(snapshot.partition, Shown { snapshot, state_offset, is_buried: false });
         }
     }
 
-    /// The last durable snapshot of each partition.
+    /// Whether a lower snapshot was written behind the highest one of `partition`. Says so once.
     #[must_use]
-    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
-        lock(&self.snapshots).values().cloned().collect()
+    pub fn take_buried(&self, partition: i32) -> bool {
+        lock(&self.shown).get_mut(&partition).is_some_and(|shown| std::mem::take(&mut shown.is_buried))
     }
 
-    /// The sum of the last durable snapshots.
+    /// The highest snapshot of a partition.
+    #[must_use]
+    pub fn snapshot(&self, partition: i32) -> Option<Arc<Snapshot>> {
+        lock(&self.shown).get(&partition).map(|shown| Arc::clone(&shown.snapshot))
+    }
+
+    /// The highest snapshot of each partition.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        lock(&self.shown).values().map(|shown| Arc::clone(&shown.snapshot)).collect()
+    }
+
+    /// The sum of the highest snapshots.
     #[must_use]
     pub fn summary(&self, now_ms: i64) -> Summary {
         let snapshots = self.snapshots();
-        Summary::of(snapshots.iter().map(Arc::as_ref), now_ms)
+        Summary::of(snapshots.iter().map(Arc::as_ref), self.partitions.load(Relaxed), now_ms)
     }
 
-    /// The live counters of a partition.
+    /// The live counters of a partition that this process works on.
     #[must_use]
     pub fn progress(&self, partition: i32) -> Arc<Progress> {
         Arc::clone(lock(&self.progress).entry(partition).or_default())
     }
 
-    /// The live counters of all partitions.
+    /// Forgets the live counters of a partition that this process does not work on any more.
+    pub fn forget_progress(&self, partition: i32) {
+        let mut progress = lock(&self.progress);
+        if let Some(gone) = progress.remove(&partition) {
+            self.folded_before.fetch_add(gone.folded.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// The live counters of all partitions that this process works on.
     #[must_use]
     pub fn all_progress(&self) -> Vec<(i32, Arc<Progress>)> {
         lock(&self.progress).iter().map(|(&partition, progress)| (partition, Arc::clone(progress))).collect()
     }
 
-    /// Records not read yet, over all partitions.
+    /// Records not read yet, over the partitions that this process works on.
     #[must_use]
     pub fn lag(&self) -> u64 {
         let behind = |progress: &Progress| progress.high_watermark.load(Relaxed) - progress.next_offset.load(Relaxed);
@@ -82,7 +161,9 @@ impl View {
     /// Records folded by this process.
     #[must_use]
     pub fn folded(&self) -> u64 {
-        self.all_progress().iter().map(|(_, progress)| progress.folded.load(Relaxed)).sum()
+        let progress = lock(&self.progress);
+        let now: u64 = progress.values().map(|progress| progress.folded.load(Relaxed)).sum();
+        now + self.folded_before.load(Relaxed)
     }
 
     /// How many records a bounded run has to read.
@@ -94,6 +175,17 @@ impl View {
     /// Adds to what a bounded run has to read.
     pub fn add_to_goal(&self, records: u64) {
         self.goal.fetch_add(records, Relaxed);
+    }
+
+    /// Counts a group commit that failed.
+    pub fn count_failed_commit(&self) {
+        self.failed_commits.fetch_add(1, Relaxed);
+    }
+
+    /// How many group commits failed.
+    #[must_use]
+    pub fn failed_commits(&self) -> u64 {
+        self.failed_commits.load(Relaxed)
     }
 
     /// Asks for one accepted transaction to show, and takes the one that came since the last call.

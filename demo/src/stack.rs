@@ -6,12 +6,17 @@
 //!
 //! The same libraries as in the separate binaries, over real sockets; only the broker is not Apache Kafka.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use broker::{Broker, BrokerConfig, BrokerError};
 use clap::Args;
 use common::{
-    kafka::{Compression, ConnectionSettings},
+    kafka::{Cluster, Compression, ConnectionSettings, Fault, PartitionReader, ReadOptions},
     service::{
         ExitCode, Failure, Metrics, NoCommand, Ops, OpsServer, Problems, Program, Settings, Shutdown, Started,
         http::HttpError, output,
@@ -20,7 +25,7 @@ use common::{
 use consumer::{clock::now_ms, error::ConsumerError, view::View};
 use producer::{Outcome, Producer, ProducerError, inject::Ratios};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::status;
@@ -160,11 +165,12 @@ async fn flow(
             (producing.await, Some(ended))
         }
     };
-    let Outcome { summary: produced, result: producing } = produced;
+    let Outcome { result: producing, .. } = produced;
     let consumed = match ended_early {
         Some(ended) => ended,
         None => {
-            all_read(view, produced.acknowledged).await;
+            let cluster = Cluster::new(connection(vec![broker.address().to_string()], "tally-demo"));
+            let _ = timeout(DRAIN_TIMEOUT, all_read(view, &cluster)).await;
             stop_consumer.cancel();
             consumer.await
         }
@@ -176,12 +182,15 @@ async fn flow(
     Ok(())
 }
 
-/// Waits until the consumer has folded what was acknowledged, within reason.
-async fn all_read(view: &View, acknowledged: u64) {
-    let give_up_at = Instant::now() + DRAIN_TIMEOUT;
-    while view.folded() < acknowledged && Instant::now() < give_up_at {
-        sleep(DRAIN_POLL).await;
+/// Waits until the consumer has folded everything that is in the log now.
+async fn all_read(view: &View, cluster: &Cluster) -> Result<(), Fault> {
+    for partition in 0..PARTITIONS {
+        let end = PartitionReader::new(cluster, TOPIC, partition, ReadOptions::default()).bounds().await?.end;
+        while view.progress(partition).next_offset.load(Relaxed) < end {
+            sleep(DRAIN_POLL).await;
+        }
     }
+    Ok(())
 }
 
 fn connection(bootstrap_servers: Vec<String>, client_id: &str) -> ConnectionSettings {

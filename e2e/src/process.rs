@@ -1,5 +1,6 @@
 //! A program under test, as its users run it: a process with an environment, signals, an exit code and output.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -186,6 +187,24 @@ impl Process {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<http::Answer> {
         http::get(self.http.expect("the scenario starts it with an HTTP address"), path)
+    }
+
+    /// The consumer's figures by HTTP; `None` while it has none to give.
+    #[must_use]
+    pub fn summary(&self) -> Option<Value> {
+        let answer = self.get("/api/v1/summary")?;
+        if answer.status == 200 { serde_json::from_str(&answer.body).ok() } else { None }
+    }
+
+    /// The partitions that the consumer works on, by its metrics.
+    #[must_use]
+    pub fn owned(&self) -> BTreeSet<i32> {
+        let metrics = self.get("/metrics").map(|answer| answer.body).unwrap_or_default();
+        let partition = |line: &str| {
+            let rest = line.strip_prefix("tally_consumer_lag_records{partition=\"")?;
+            rest.split('"').next()?.parse().ok()
+        };
+        metrics.lines().filter_map(partition).collect()
     }
 
     /// Waits until `/readyz` says yes.

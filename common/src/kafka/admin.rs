@@ -157,15 +157,20 @@ impl Admin {
     }
 
     fn fault(&self, doing: &str, error: &KrafkaError) -> Fault {
-        match error {
-            KrafkaError::Network(cause) => self.cluster.unreachable(&cause.to_string()),
-            KrafkaError::Auth { .. } | KrafkaError::Config { .. } => {
-                Fault::Refused { doing: doing.to_owned(), cause: error.to_string() }
-            }
-            KrafkaError::Broker { code, message } if !code.is_retriable() => {
-                Fault::Refused { doing: doing.to_owned(), cause: format!("{code:?} {message}") }
-            }
-            other => Fault::Passing { doing: doing.to_owned(), cause: other.to_string() },
+        fault_of(&self.cluster, doing, error)
+    }
+}
+
+/// Sorts an error of the control plane by what helps.
+pub(super) fn fault_of(cluster: &Cluster, doing: &str, error: &KrafkaError) -> Fault {
+    match error {
+        KrafkaError::Network(cause) => cluster.unreachable(&cause.to_string()),
+        KrafkaError::Auth { .. } | KrafkaError::Config { .. } => {
+            Fault::Refused { doing: doing.to_owned(), cause: error.to_string() }
         }
+        KrafkaError::Broker { code, message } if !code.is_retriable() => {
+            Fault::Refused { doing: doing.to_owned(), cause: format!("{code:?} {message}") }
+        }
+        other => Fault::Passing { doing: doing.to_owned(), cause: other.to_string() },
     }
 }

@@ -112,19 +112,24 @@ impl Cluster {
         if let Some(kafka) = &*slot {
             return Ok(kafka.clone());
         }
+        let kafka = self.connect_control().await?;
+        *slot = Some(kafka.clone());
+        Ok(kafka)
+    }
+
+    /// A client of the control plane of its own, which knows nothing from before.
+    pub(super) async fn connect_control(&self) -> Result<krafka::Kafka, Fault> {
         let connecting = krafka::Kafka::builder(self.servers())
             .client_id(self.0.settings.client_id.as_str())
             .request_timeout(REQUEST_TIMEOUT)
             .connect_timeout(REQUEST_TIMEOUT / 2)
             .max_response_size(RESPONSE_BYTES_MAX)
             .connect();
-        let kafka = match timeout(REQUEST_TIMEOUT, connecting).await {
-            Ok(Ok(kafka)) => kafka,
-            Ok(Err(error)) => return Err(self.unreachable(&error.to_string())),
-            Err(_) => return Err(self.unreachable("no answer")),
-        };
-        *slot = Some(kafka.clone());
-        Ok(kafka)
+        match timeout(REQUEST_TIMEOUT, connecting).await {
+            Ok(Ok(kafka)) => Ok(kafka),
+            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
+            Err(_) => Err(self.unreachable("no answer")),
+        }
     }
 
     pub(super) fn unreachable(&self, cause: &str) -> Fault {

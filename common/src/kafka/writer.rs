@@ -20,6 +20,9 @@ pub enum WriteError {
     /// The broker will not take this batch, however often it is sent. None of its records is in the log.
     #[error(transparent)]
     Refused(Fault),
+    /// The broker will not take so many bytes in one batch.
+    #[error(transparent)]
+    TooLarge(Fault),
     /// No acknowledgement within the deadline. The batch may be in the log, once or several times.
     #[error(transparent)]
     Unacknowledged(Fault),
@@ -102,7 +105,7 @@ impl PartitionWriter {
 impl From<WriteError> for Fault {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Refused(fault) | WriteError::Unacknowledged(fault) => fault,
+            WriteError::Refused(fault) | WriteError::TooLarge(fault) | WriteError::Unacknowledged(fault) => fault,
         }
     }
 }

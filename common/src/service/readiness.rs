@@ -100,6 +100,14 @@ impl Condition {
         self.set(Some(reason.into()));
     }
 
+    /// The condition does not hold yet, and what is being waited for. Nothing is wrong, so nothing is logged.
+    pub fn pending(&self, reason: impl Into<String>) {
+        let mut state = lock(&self.state);
+        if let Some(entry) = state.conditions.iter_mut().find(|entry| entry.id == self.id) {
+            entry.unmet = Some(reason.into());
+        }
+    }
+
     /// The condition no longer applies, for example because its partition belongs to someone else now.
     pub fn retire(mut self) {
         self.retired = true;

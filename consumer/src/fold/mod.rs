@@ -11,6 +11,7 @@
 //! replay, never a wrong number.
 
 mod closed_window;
+mod highest;
 mod ledger;
 mod repeats;
 mod sequence;
@@ -20,6 +21,7 @@ mod totals;
 mod window;
 
 pub use closed_window::ClosedWindow;
+pub use highest::Highest;
 pub use ledger::Ledger;
 pub use repeats::IdWindow;
 pub use sequence::{Arrival, SEQUENCE_JUMP_MAX, SequenceTable};

@@ -44,6 +44,9 @@ pub struct Snapshot {
     pub totals: TotalsForm,
     /// When it was written, in milliseconds since the epoch.
     pub written_at_ms: i64,
+    /// When a copy was last put where compaction doesn't reach it, in milliseconds since the epoch.
+    #[serde(default)]
+    pub anchored_at_ms: Option<i64>,
     windows: Vec<WindowForm>,
     /// Producer, last sequence, last offset.
     sequences: Vec<(String, u64, i64)>,
@@ -78,6 +81,12 @@ pub enum SnapshotError {
     /// A newer version wrote it.
     #[error("written by a newer version of the consumer ({0}): go on with that version, or a newer one")]
     TooNew(String),
+    /// It says that it has a layout of this version, and has not.
+    #[error(
+        "damaged, or written by a newer version of the consumer: {0}. Go on with a newer version, or begin a new \
+         generation behind it with `consumer reset`"
+    )]
+    Damaged(serde_json::Error),
 }
 
 /// What tells which of several snapshots counts, read without the rest.
@@ -103,8 +112,8 @@ impl SnapshotHead {
         if format > SNAPSHOT_FORMAT {
             return Err(SnapshotError::TooNew(format!("snapshot format {format}")));
         }
-        // It is one, of a layout we know, and yet not as we know it: nothing to pass over.
-        serde_json::from_slice(value).map_err(|error| SnapshotError::TooNew(error.to_string()))
+        // It might have been the one that counts: nothing to pass over.
+        serde_json::from_slice(value).map_err(SnapshotError::Damaged)
     }
 
     /// What orders snapshots of a partition: the highest is the one that counts.
@@ -121,7 +130,7 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
         SnapshotHead::parse(value)?;
-        let snapshot: Self = serde_json::from_slice(value).map_err(|error| SnapshotError::TooNew(error.to_string()))?;
+        let snapshot: Self = serde_json::from_slice(value).map_err(SnapshotError::Damaged)?;
         if snapshot.settings.fold_version > FOLD_VERSION {
             return Err(SnapshotError::TooNew(format!("fold version {}", snapshot.settings.fold_version)));
         }
@@ -172,6 +181,7 @@ impl PartitionState {
             ledger: self.ledger,
             totals: self.totals.to_form(),
             written_at_ms,
+            anchored_at_ms: None,
             windows: windows.collect(),
             sequences: sequences
                 .map(|known| (format!("{:016x}", known.id), known.last_sequence, known.last_offset))

@@ -1,18 +1,25 @@
 //! One process that works, or believes it does, on the partition.
 //!
-//! It is what the consumer is: restore, fold, and checkpoint in the order dead letters → closed windows → snapshot →
-//! group commit. Its writes wait in a queue and go out one by one, so that a crash or a pause can fall between any
-//! two; meanwhile it may go on folding.
+//! It folds and makes checkpoints with the consumer's own [`Folding`] and in the consumer's own order
+//! ([`Checkpoint::steps`]). Its writes wait in a queue and go out one by one, so that a crash or a pause can fall
+//! between any two; meanwhile it may go on folding.
+//!
+//! [`Checkpoint::steps`]: consumer::checkpoint::Checkpoint::steps
 
-use std::{
-    collections::VecDeque,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::collections::VecDeque;
 
 use common::wire::Reason;
-use consumer::fold::{ClosedWindow, LastRecord, PartitionState, Snapshot, Verdict};
+use consumer::{
+    checkpoint::Step,
+    fingerprint::fingerprint,
+    fold::{ClosedWindow, LastRecord, PartitionState, Snapshot},
+    folding::Folding,
+};
 
 use crate::{log::Log, records::Record};
+
+/// The topic of all simulations.
+const TOPIC: &str = "transactions";
 
 /// What a state can't know any more, because the log had lost it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,22 +58,21 @@ pub(crate) struct Stored {
 pub(crate) enum Write {
     DeadLetter(DeadLetter),
     Window(ClosedWindow),
+    Anchor(Box<Snapshot>),
     Snapshot(Box<Stored>),
     Commit(i64),
 }
 
 /// The process.
 pub(crate) struct Worker {
-    state: PartitionState,
+    folding: Folding,
     losses: Vec<Loss>,
-    last_record: Option<LastRecord>,
-    dead_letters: Vec<DeadLetter>,
     pub(crate) writes: VecDeque<Write>,
 }
 
 impl Worker {
-    pub(crate) fn of(state: PartitionState) -> Self {
-        Self { state, losses: Vec::new(), last_record: None, dead_letters: Vec::new(), writes: VecDeque::new() }
+    pub(crate) fn begin(state: PartitionState) -> Self {
+        Self { folding: Folding::begin(TOPIC, state), losses: Vec::new(), writes: VecDeque::new() }
     }
 
     pub(crate) fn restore(stored: &Stored, log: &Log, log_start: i64) -> Self {
@@ -76,55 +82,55 @@ impl Worker {
         {
             assert_eq!(log.from(last.offset).first().map(|entry| describe(&entry.record)).as_ref(), Some(last));
         }
-        let mut worker = Self::of(PartitionState::restore(snapshot, 3).expect("its own version wrote it"));
-        worker.losses.clone_from(&stored.losses);
-        worker.last_record.clone_from(&snapshot.last_record);
-        let (from, at) = (worker.state.id_window_start(), worker.state.next_offset());
+        let mut state = PartitionState::restore(snapshot, 3).expect("its own version wrote it");
+        let mut losses = stored.losses.clone();
+        let (from, at) = (state.id_window_start(), state.next_offset());
         if from < log_start {
-            worker.losses.push(Loss::Forgot { at, before: log_start });
+            losses.push(Loss::Forgot { at, before: log_start });
         }
         for entry in log.from(from.max(log_start)).iter().take_while(|entry| entry.record.offset < at) {
-            worker.state.remember(&entry.record.view());
+            state.remember(&entry.record.view());
         }
-        worker
+        Self { folding: Folding::resume(TOPIC, state, snapshot), losses, writes: VecDeque::new() }
     }
 
     pub(crate) fn fold(&mut self, log: &Log, log_start: i64, records: usize, into_hole: i64) {
-        let from = self.state.next_offset();
+        let from = self.folding.state().next_offset();
         if from < log_start {
             self.losses.push(Loss::Skipped { from, to: log_start });
-            self.state.skip_to(log_start);
+            self.folding.skip_to(log_start);
         }
-        let ahead = log.from(self.state.next_offset());
-        for entry in ahead.iter().take(records) {
-            let record = &entry.record;
-            if let Verdict::Rejected(reason) = self.state.fold(&record.view()) {
-                let generation = self.state.generation();
-                self.dead_letters.push(DeadLetter { generation, offset: record.offset, reason });
-            }
-            self.last_record = Some(describe(record));
-        }
+        let ahead = log.from(self.folding.state().next_offset());
+        let batch = ahead.iter().take(records);
+        let after_batch = batch.clone().next_back().map_or(from.max(log_start), |entry| entry.record.offset + 1);
         let next_record = ahead.get(records).map_or(log.end_offset, |entry| entry.record.offset);
-        self.state.advance_to(self.state.next_offset().saturating_add(into_hole).min(next_record));
+        let next_offset = after_batch.saturating_add(into_hole).min(next_record);
+        self.folding.fold(batch.map(|entry| entry.record.view()), next_offset, i64::MAX, |_| {});
     }
 
     /// Queues what has to go out, in the order it has to.
     pub(crate) fn checkpoint(&mut self, written_at_ms: i64) -> Stored {
-        self.writes.extend(self.dead_letters.drain(..).map(Write::DeadLetter));
-        self.writes.extend(self.state.take_closed_windows().into_iter().map(Write::Window));
-        let value = self.state.snapshot(self.last_record.clone(), written_at_ms).to_value();
+        let checkpoint = self.folding.checkpoint(written_at_ms);
+        let value = checkpoint.snapshot.to_value();
         let snapshot = Snapshot::parse(&value).expect("what a worker wrote can be read");
         let made = Stored { snapshot, losses: self.losses.clone() };
-        self.writes.push_back(Write::Snapshot(Box::new(made.clone())));
-        self.writes.push_back(Write::Commit(self.state.next_offset()));
+        let generation = made.snapshot.generation;
+        for step in checkpoint.steps() {
+            match step {
+                Step::DeadLetters(letters) => self.writes.extend(letters.iter().map(|letter| {
+                    Write::DeadLetter(DeadLetter { generation, offset: letter.offset(), reason: letter.reason() })
+                })),
+                Step::Windows(windows) => self.writes.extend(windows.iter().cloned().map(Write::Window)),
+                Step::Anchor(_) => self.writes.push_back(Write::Anchor(Box::new(made.snapshot.clone()))),
+                Step::Snapshot(_) => self.writes.push_back(Write::Snapshot(Box::new(made.clone()))),
+            }
+        }
+        self.writes.push_back(Write::Commit(made.snapshot.next_offset));
         made
     }
 }
 
-/// A record, recognisable. Any digest does for a simulation.
+/// A record, recognisable.
 pub(crate) fn describe(record: &Record) -> LastRecord {
-    let mut hasher = DefaultHasher::new();
-    record.value.hash(&mut hasher);
-    let sha256 = format!("{:016x}", hasher.finish());
-    LastRecord { offset: record.offset, timestamp_ms: record.timestamp_ms, sha256 }
+    fingerprint(&record.view())
 }

@@ -2,7 +2,7 @@
 //!
 //! Former workers stay alive until they crash: nothing here fences them.
 
-use consumer::fold::{ClosedWindow, FoldSettings, PartitionState};
+use consumer::fold::{ClosedWindow, FoldSettings, Highest, PartitionState, Snapshot};
 
 use crate::{
     log::Log,
@@ -25,6 +25,7 @@ pub(crate) struct World<'a> {
     workers: Vec<Worker>,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) windows: Vec<ClosedWindow>,
+    pub(crate) anchors: Vec<Snapshot>,
     pub(crate) state_topic: Vec<Stored>,
     /// Every snapshot that was ever made, written or not.
     pub(crate) ever_made: Vec<Stored>,
@@ -42,6 +43,7 @@ impl<'a> World<'a> {
             workers: Vec::new(),
             dead_letters: Vec::new(),
             windows: Vec::new(),
+            anchors: Vec::new(),
             state_topic: Vec::new(),
             ever_made: Vec::new(),
             group_commit: None,
@@ -97,7 +99,7 @@ impl<'a> World<'a> {
             Some(stored) => Worker::restore(stored, self.log, self.log_start),
             None => {
                 assert_eq!(self.group_commit, None, "a group commit follows a snapshot");
-                Worker::of(PartitionState::new(1, PARTITION, self.settings.clone(), self.log_start, 1))
+                Worker::begin(PartitionState::new(1, PARTITION, self.settings.clone(), self.log_start, 1))
             }
         };
         self.add(worker);
@@ -112,13 +114,15 @@ impl<'a> World<'a> {
 
     /// The snapshot in the state topic that counts.
     pub(crate) fn newest(&self) -> Option<&Stored> {
-        self.state_topic.iter().max_by_key(|stored| stored.snapshot.order())
+        let mut highest = Highest::default();
+        self.state_topic.iter().for_each(|stored| highest.offer(stored.snapshot.order(), || stored));
+        highest.take()
     }
 
     fn reset(&mut self, window_ms: i64, id_window_offsets: u32) {
         self.generations += 1;
         let settings = FoldSettings { window_ms, id_window_offsets, ..self.settings.clone() };
-        self.add(Worker::of(PartitionState::new(self.generations, PARTITION, settings, self.log_start, 2)));
+        self.add(Worker::begin(PartitionState::new(self.generations, PARTITION, settings, self.log_start, 2)));
         let place = self.workers.len() - 1;
         self.checkpoint(place);
         self.write(place, usize::MAX);
@@ -137,6 +141,7 @@ impl<'a> World<'a> {
                 Some(Write::DeadLetter(letter)) => self.dead_letters.push(letter),
                 Some(Write::Window(window)) => self.windows.push(window),
                 Some(Write::Snapshot(stored)) => self.state_topic.push(*stored),
+                Some(Write::Anchor(snapshot)) => self.anchors.push(*snapshot),
                 Some(Write::Commit(offset)) => self.group_commit = Some(offset),
             }
         }

@@ -107,6 +107,11 @@ transaction.state.log.num.partitions=2
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# As in compose and deploy/: KIP-848 groups notice a dead member as soon as classic ones do.
+group.consumer.min.session.timeout.ms=6000
+group.consumer.session.timeout.ms=6000
+group.consumer.min.heartbeat.interval.ms=1000
+group.consumer.heartbeat.interval.ms=1000
 # After kill -9 a broker may come back once its old session has run out.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500

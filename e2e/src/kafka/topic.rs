@@ -1,5 +1,6 @@
 //! What the scenarios do to topics: make, delete, cut, append to, measure and read them.
 
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -7,8 +8,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest, FindCoordinatorRequest,
-    GroupId, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest,
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest,
+    FindCoordinatorRequest, GroupId, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -44,6 +45,20 @@ impl Client {
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(REQUEST_TIMEOUT_MS);
         for result in self.call(&request, 4)?.topics {
             KafkaError::check(&format!("creating topic {name}"), result.error_code, result.error_message.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Gives a topic more partitions, so that it has `partitions`.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn grow_topic(&mut self, name: &str, partitions: i32) -> Result<(), KafkaError> {
+        let topic =
+            CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(partitions).with_assignments(None);
+        let request = CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(REQUEST_TIMEOUT_MS);
+        for result in self.call(&request, 2)?.results {
+            KafkaError::check(&format!("growing topic {name}"), result.error_code, result.error_message.as_ref())?;
         }
         Ok(())
     }

@@ -29,7 +29,8 @@ pub(super) fn twenty_kills_of_the_consumer_change_no_total(stage: &mut Stage<'_>
     for kill in 0..KILLS {
         // A checkpoint every 100 ms: between any two of its steps there are many chances to die.
         let before = snapshots_written(stage);
-        let mut consumer = stage.consumer(&["--snapshot-interval-ms", "100"])?;
+        // By settings, so that none has to wait until a group takes the one before for dead.
+        let mut consumer = stage.consumer(&["--snapshot-interval-ms", "100", "--consumer-partitions", "0-2"])?;
         let delay_ms = if kill % 2 == 0 {
             chance.random_range(AFTER_START_MS)
         } else {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use crate::process::Process;
 use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
 use crate::{Checked, claim, claim_eq, wait};
 
 const PARTITIONS: i32 = 6;
 /// How long a broker may take to compact, or to delete a topic.
 const BROKER_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a drain may take, so that no supervisor loses patience.
+const DRAIN: Duration = Duration::from_secs(5);
 /// The exit code for "refused: log and state do not belong together".
 const REFUSED: i32 = 4;
 
@@ -95,7 +98,15 @@ pub(super) fn a_reset_after_a_refusal_counts_the_log_anew(stage: &mut Stage<'_>)
     claim!(unconfirmed.output().contains("--yes"), "it doesn't say how to confirm");
     claim_eq!(lengths(stage)?, before, "an unconfirmed reset writes nothing");
 
+    // One that refuses goes on by itself once it is reset.
+    let mut waiting = stage.consumer(&[])?;
+    wait_refused(&waiting, "log diverged")?;
     stage.consumer(&["reset", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    waiting.wait_ready(READY_DEADLINE)?;
+    wait::until_true("the log being counted anew", RUN_DEADLINE, || {
+        waiting.summary().is_some_and(|summary| summary["ledger"]["consumed"] == scaled(2_000))
+    })?;
+    waiting.terminate(DRAIN)?;
     let summary = stage.consume_to_end(&[])?;
     stage.claim_agreement(&summary)?;
     claim_eq!(summary["ledger"]["consumed"].as_u64(), Some(scaled(2_000)), "consumed");
@@ -178,11 +189,18 @@ fn claim_refused(stage: &Stage<'_>, words: &str) -> Checked {
     let after = lengths(stage)?;
     claim_eq!(after, before, "nothing was written to state, dead letters and windows");
 
-    // Without a bound it refuses in the same way, instead of waiting as if it were ready.
+    // Without a bound it stays, is not ready, says so where a probe looks, and waits for somebody to mend it.
     let mut consumer = stage.consumer(&[])?;
-    consumer.expect_exit(REFUSED, RUN_DEADLINE)?;
+    wait_refused(&consumer, words)?;
+    consumer.terminate(DRAIN)?;
     claim_eq!(lengths(stage)?, before, "nothing was written to state, dead letters and windows");
     Ok(())
+}
+
+fn wait_refused(consumer: &Process, words: &str) -> Checked {
+    wait::until_true("a probe being told why it is not ready", READY_DEADLINE, || {
+        consumer.get("/readyz").is_some_and(|answer| answer.status == 503 && answer.body.contains(words))
+    })
 }
 
 /// How many records the derived topics hold; none for one that isn't there (yet).

@@ -6,6 +6,7 @@
 mod bad_input;
 mod counting;
 mod crashes;
+mod groups;
 mod history;
 mod outages;
 mod refusals;
@@ -63,6 +64,9 @@ macro_rules! scenarios {
 scenarios! {
     EveryBroker, OwnBroker, outages::a_broker_silent_for_20_s_costs_time_and_no_record;
     EveryBroker, OwnBroker, outages::a_broker_killed_twice_under_load_costs_no_record;
+    EveryBroker, Nothing, groups::partitions_move_with_every_join_leave_and_kill;
+    ApacheOnly, Nothing, groups::partitions_move_by_kip_848_as_well;
+    EveryBroker, Nothing, groups::partitions_that_a_topic_gains_are_taken_up_without_a_restart;
     EveryBroker, Nothing, crashes::twenty_kills_of_the_consumer_change_no_total;
     EveryBroker, Nothing, counting::totals_equal_the_oracle;
     EveryBroker, Nothing, crashes::a_consumer_that_wakes_beside_its_successor_harms_nothing;
@@ -79,6 +83,10 @@ scenarios! {
     EveryBroker, Nothing, counting::the_same_seed_and_start_give_the_same_bytes;
     EveryBroker, Nothing, counting::an_idle_consumer_ends_when_told_to;
     EveryBroker, Nothing, crashes::fail_after_dies_with_its_own_code;
+    EveryBroker, Nothing, groups::a_member_without_partitions_stands_by_and_answers_for_all;
+    EveryBroker, Nothing, groups::partitions_fixed_by_settings_need_no_group;
+    EveryBroker, Nothing, groups::a_reset_is_followed_by_those_at_work_and_survives_an_old_snapshot;
+    EveryBroker, Jars, groups::kafkas_own_tool_shows_members_and_lag;
     EveryBroker, Nothing, bad_input::each_bad_input_is_a_dead_letter_with_its_bytes_and_reason;
     EveryBroker, Nothing, bad_input::a_batch_sent_again_is_redelivered_and_a_gap_is_counted;
     EveryBroker, Nothing, strangers::records_of_other_clients_count_alike;

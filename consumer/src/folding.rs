@@ -1,0 +1,155 @@
+//! A partition's state together with what has come of it since the last checkpoint. Pure: no clock, no Kafka; so that
+//! the simulation runs exactly this, and every crash between two steps of a checkpoint with it.
+
+use common::kafka::RecordView;
+
+use crate::{
+    checkpoint::Checkpoint,
+    dead_letter::{DeadLetter, Source},
+    fingerprint::fingerprint,
+    fold::{LastRecord, PartitionState, Snapshot, Verdict},
+};
+
+/// Most bytes of dead letters that wait for a checkpoint before no more records are taken.
+const DEAD_LETTER_BYTES_MAX: usize = 4 << 20;
+/// Most closed windows that wait for a checkpoint before no more records are taken.
+const CLOSED_WINDOWS_MAX: usize = 1_000;
+/// Time between two anchors of a partition: copies of a snapshot that stay when the state topic is compacted.
+const ANCHOR_INTERVAL_MS: i64 = 3_600_000;
+
+/// A partition's state and what waits to be made durable.
+pub struct Folding {
+    topic: String,
+    state: PartitionState,
+    last_record: Option<LastRecord>,
+    anchored_at_ms: Option<i64>,
+    dead_letters: Vec<DeadLetter>,
+    dead_letter_bytes: usize,
+    records_unsaved: u64,
+    unsaved: bool,
+}
+
+impl Folding {
+    /// A partition that was never counted before. It begins with a snapshot, which fixes its settings.
+    #[must_use]
+    pub fn begin(topic: &str, state: PartitionState) -> Self {
+        Self { unsaved: true, ..Self::of(topic, state) }
+    }
+
+    /// Goes on from `snapshot`, which `state` was restored from.
+    #[must_use]
+    pub fn resume(topic: &str, state: PartitionState, snapshot: &Snapshot) -> Self {
+        Self {
+            last_record: snapshot.last_record.clone(),
+            anchored_at_ms: snapshot.anchored_at_ms,
+            ..Self::of(topic, state)
+        }
+    }
+
+    fn of(topic: &str, state: PartitionState) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            state,
+            last_record: None,
+            anchored_at_ms: None,
+            dead_letters: Vec::new(),
+            dead_letter_bytes: 0,
+            records_unsaved: 0,
+            unsaved: false,
+        }
+    }
+
+    /// Folds the records before `end`, and the offsets up to `next_offset` that held none. `each` hears what became of
+    /// each. Gives how many there were.
+    pub fn fold<'r>(
+        &mut self,
+        records: impl IntoIterator<Item = RecordView<'r>>,
+        next_offset: i64,
+        end: i64,
+        mut each: impl FnMut(&Verdict<'_>),
+    ) -> u64 {
+        let before = self.state.next_offset();
+        let mut last = None;
+        let mut folded = 0;
+        for record in records.into_iter().take_while(|record| record.offset < end) {
+            let verdict = self.state.fold(&record);
+            each(&verdict);
+            if let Verdict::Rejected(reason) = verdict {
+                let letter = DeadLetter::new(&record, reason);
+                self.dead_letter_bytes += letter.bytes();
+                self.dead_letters.push(letter);
+            }
+            last = Some(record);
+            folded += 1;
+        }
+        if let Some(last) = last {
+            self.last_record = Some(fingerprint(&last));
+        }
+        self.state.advance_to(next_offset.min(end).max(self.state.next_offset()));
+        self.unsaved |= self.state.next_offset() > before;
+        self.records_unsaved += folded;
+        folded
+    }
+
+    /// Notes that retention deleted what stands before `offset` unread.
+    pub fn skip_to(&mut self, offset: i64) {
+        self.state.skip_to(offset);
+        self.unsaved = true;
+    }
+
+    /// The next checkpoint is to be made even if nothing comes: the last one may not be the one that counts any more.
+    pub fn want_checkpoint(&mut self) {
+        self.unsaved = true;
+    }
+
+    /// Something waits to be made durable.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
+    }
+
+    /// So much waits to go out that no more may come.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.dead_letter_bytes >= DEAD_LETTER_BYTES_MAX || self.state.closed_windows_waiting() >= CLOSED_WINDOWS_MAX
+    }
+
+    /// Whether a checkpoint should be made, which is `due` by the clock or not, and by `records_max` records at the
+    /// latest.
+    #[must_use]
+    pub fn wants_checkpoint(&self, due: bool, records_max: u64) -> bool {
+        self.unsaved && (due || self.records_unsaved >= records_max || self.is_full())
+    }
+
+    /// Takes everything that waits, as of now.
+    pub fn checkpoint(&mut self, now_ms: i64) -> Checkpoint {
+        self.unsaved = false;
+        self.records_unsaved = 0;
+        self.dead_letter_bytes = 0;
+        let anchor = self.anchored_at_ms.is_none_or(|anchored_at_ms| now_ms - anchored_at_ms >= ANCHOR_INTERVAL_MS);
+        if anchor {
+            self.anchored_at_ms = Some(now_ms);
+        }
+        let source = Source {
+            topic: self.topic.clone(),
+            partition: self.state.partition(),
+            generation: self.state.generation(),
+        };
+        let windows = self.state.take_closed_windows();
+        let mut snapshot = self.state.snapshot(self.last_record.clone(), now_ms);
+        snapshot.anchored_at_ms = self.anchored_at_ms;
+        Checkpoint { source, dead_letters: std::mem::take(&mut self.dead_letters), windows, anchor, snapshot }
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> &PartitionState {
+        &self.state
+    }
+
+    /// What the last record looked like.
+    #[must_use]
+    pub fn last_record(&self) -> Option<&LastRecord> {
+        self.last_record.as_ref()
+    }
+}

@@ -1,0 +1,88 @@
+//! How many partitions there are: the topics made ready before the first worker starts, and the ones that the
+//! transactions topic gains while it runs.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::{
+    kafka::{Admin, Fault},
+    service::Condition,
+    topics::{self, Layout, TopicsError},
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+
+use crate::{error::ConsumerError, pipeline::Context};
+
+/// Pause between two tries to make the topics ready.
+const START_PAUSE: Duration = Duration::from_secs(2);
+/// How long a bounded run tries to reach Kafka before it gives up.
+const BOUNDED_START_DEADLINE: Duration = Duration::from_secs(30);
+/// Time between two looks at the partition count.
+const LOOK_INTERVAL: Duration = Duration::from_secs(20);
+/// Longest time for one look.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Makes the topics ready, for as long as it takes; `None` when stopped meanwhile.
+///
+/// # Errors
+/// [`ConsumerError::Topics`] that trying again can't mend or, in a bounded run, that did not pass in time.
+pub(crate) async fn prepare(
+    context: &Context,
+    partitions: i32,
+    condition: &Condition,
+) -> Result<Option<Layout>, ConsumerError> {
+    let deadline = Instant::now() + BOUNDED_START_DEADLINE;
+    loop {
+        let error = tokio::select! {
+            () = context.stopping.cancelled() => return Ok(None),
+            layout = topics::ensure(&context.cluster, &context.names, partitions) => match layout {
+                Ok(layout) => return Ok(Some(layout)),
+                Err(error) => error,
+            },
+        };
+        condition.not_ready(error.to_string());
+        if !error.may_pass() || (context.is_bounded() && Instant::now() >= deadline) {
+            return Err(error.into());
+        }
+        warn!("{error}; trying again");
+        tokio::select! {
+            () = context.stopping.cancelled() => return Ok(None),
+            () = sleep(START_PAUSE) => {}
+        }
+    }
+}
+
+/// Looks for partitions that the topic has gained, makes the other topics follow, and then says so. Goes on for as long
+/// as it is polled.
+pub(crate) async fn follow_growth(context: Arc<Context>, growing: watch::Sender<i32>) {
+    loop {
+        sleep(LOOK_INTERVAL).await;
+        let known = *growing.borrow();
+        match timeout(LOOK_TIMEOUT, grown(&context, known)).await {
+            Ok(Ok(Some(partitions))) => {
+                info!(from = known, to = partitions, "the transactions topic has gained partitions");
+                context.view.set_partitions(partitions);
+                growing.send_replace(partitions);
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the partition count can't be looked at; trying again"),
+            Err(_) => tracing::debug!("the partition count can't be looked at in time; trying again"),
+        }
+    }
+}
+
+async fn grown(context: &Context, known: i32) -> Result<Option<i32>, TopicsError> {
+    let topic = &context.names.transactions;
+    let found = Admin::connect(&context.cluster).await?.topic(topic).await?;
+    let partitions = found.ok_or_else(|| Fault::NoSuchTopic { topic: topic.clone() })?.partitions;
+    if partitions <= known {
+        return Ok(None);
+    }
+    Ok(Some(topics::ensure(&context.cluster, &context.names, partitions).await?.partitions))
+}

@@ -1,0 +1,187 @@
+//! The inner loop of a worker, from a restored partition to whatever ends it.
+//!
+//! ```text
+//!   fetched (one batch ahead) ─▶ folded ─▶ checkpoint being written, at most one ─▶ shown
+//! ```
+//!
+//! Folding goes on while a checkpoint is being written. Everything between the stages is bounded: one batch ahead, one
+//! checkpoint under way, and effects up to a limit, beyond which no more batches are taken.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    checkpoint::{Checkpoint, CheckpointError, Checkpointer},
+    clock::now_ms,
+    folding::Folding,
+    pipeline::Context,
+    read_ahead::{Ahead, ReadAhead},
+    view::Progress,
+    worker::{Ended, RESULT_DEADLINE, Worker, WorkerError},
+};
+
+/// How long the last checkpoint may take after a stop was asked for.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
+/// Without an answer from Kafka for so long, a partition is not ready, though its requests are still being tried. An
+/// idle partition hears that it is idle several times in this time.
+const STALL_LIMIT: Duration = Duration::from_secs(5);
+
+/// A partition being worked on, from its restore to whatever ends that.
+pub(crate) struct Shift<'w> {
+    pub(crate) worker: &'w Worker,
+    pub(crate) folding: Folding,
+    pub(crate) progress: Arc<Progress>,
+    /// Where to stop, in a bounded run.
+    pub(crate) end: Option<i64>,
+    /// When records came last.
+    pub(crate) arrived: Instant,
+}
+
+impl Shift<'_> {
+    /// Folds what comes, and makes it durable, until stopped or at the end.
+    ///
+    /// # Errors
+    /// [`WorkerError`]; what is durable stays so.
+    pub(crate) async fn run(
+        mut self,
+        mut ahead: ReadAhead,
+        checkpointer: Checkpointer,
+        stop: &CancellationToken,
+    ) -> Result<Ended, WorkerError> {
+        let Worker { context, partition, condition, heartbeat } = self.worker;
+        let mut ticks = interval(context.snapshot_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The checkpointer, or the task that is busy with it: at most one checkpoint is under way.
+        let mut idle = Some(checkpointer);
+        let mut writing = JoinSet::new();
+        let mut due = false;
+        let mut heard = Instant::now();
+        let mut stalled = false;
+        while self.end.is_none_or(|end| self.folding.state().next_offset() < end) {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(written) = writing.join_next() => idle = Some(show(context, written)?),
+                _ = ticks.tick() => {
+                    due = true;
+                    if heard.elapsed() > STALL_LIMIT && !stalled {
+                        stalled = true;
+                        condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
+                    }
+                    let known = context.view.snapshot(*partition);
+                    if known.is_some_and(|known| known.generation > self.folding.state().generation()) {
+                        info!(partition, "another generation has begun; going over to it");
+                        return Ok(Ended::Superseded);
+                    }
+                    if context.view.take_buried(*partition) {
+                        self.folding.want_checkpoint();
+                    }
+                }
+                found = ahead.next(), if !self.folding.is_full() => {
+                    let found = found?;
+                    heard = Instant::now();
+                    if std::mem::take(&mut stalled) {
+                        condition.ready();
+                    }
+                    ahead.begin().await;
+                    self.take(found);
+                }
+            }
+            heartbeat.beat();
+            if self.folding.wants_checkpoint(due, context.snapshot_records)
+                && let Some(checkpointer) = idle.take()
+            {
+                due = false;
+                writing.spawn(write(checkpointer, self.folding.checkpoint(now_ms())));
+            }
+        }
+        Box::pin(self.drain(idle, writing)).await
+    }
+
+    /// Takes what was read.
+    fn take(&mut self, ahead: Ahead) {
+        let before = self.folding.state().next_offset();
+        match ahead {
+            Ahead::Batch(batch) => {
+                let view = &self.worker.context.view;
+                let end = self.end.unwrap_or(i64::MAX);
+                let folded =
+                    self.folding.fold(batch.iter(), batch.next_offset(), end, |verdict| view.offer_sample(verdict));
+                self.progress.folded.fetch_add(folded, Relaxed);
+                self.progress.high_watermark.store(batch.high_watermark(), Relaxed);
+            }
+            Ahead::Deleted(start) => {
+                warn!(
+                    partition = self.worker.partition,
+                    from = before,
+                    to = start,
+                    "retention deleted records before they were read; the ledger counts them as skipped"
+                );
+                self.folding.skip_to(start);
+            }
+        }
+        let next_offset = self.folding.state().next_offset();
+        self.progress.next_offset.store(next_offset, Relaxed);
+        if next_offset > before {
+            self.arrived = Instant::now();
+        }
+        // Only the broker's own word that there is nothing counts: one that is silent leaves this where it is.
+        let idle_ms = i64::try_from(self.arrived.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.progress.idle_ms.store(idle_ms, Relaxed);
+    }
+
+    /// Makes the last records durable. What does not make it in time is read again by whoever comes next.
+    async fn drain(
+        mut self,
+        mut idle: Option<Checkpointer>,
+        mut writing: JoinSet<Written>,
+    ) -> Result<Ended, WorkerError> {
+        let Worker { context, partition, .. } = self.worker;
+        // A bounded run exists for its result: it takes the time that a write may take, unless it is told to stop.
+        let for_result = context.is_bounded() && !context.stopping.is_cancelled();
+        let limit = if for_result { RESULT_DEADLINE } else { DRAIN_DEADLINE };
+        let draining = Box::pin(async {
+            if let Some(written) = writing.join_next().await {
+                idle = Some(show(context, written)?);
+            }
+            if self.folding.is_unsaved()
+                && let Some(checkpointer) = idle.take()
+            {
+                show(context, Ok(write(checkpointer, self.folding.checkpoint(now_ms())).await))?;
+            }
+            Ok(Ended::Done)
+        });
+        match timeout(limit, self.worker.beating(draining)).await {
+            Ok(drained) => drained,
+            Err(_) if for_result => Err(WorkerError::NotDurable { partition: *partition }),
+            Err(_) => {
+                warn!(partition, "the last snapshot was not acknowledged in time; its records will be read again");
+                Ok(Ended::Done)
+            }
+        }
+    }
+}
+
+type Written = (Checkpointer, Checkpoint, Result<i64, CheckpointError>);
+
+async fn write(mut checkpointer: Checkpointer, checkpoint: Checkpoint) -> Written {
+    let result = checkpointer.write(&checkpoint).await;
+    (checkpointer, checkpoint, result)
+}
+
+/// Shows what has become durable, and gives the checkpointer back.
+fn show(context: &Context, written: Result<Written, JoinError>) -> Result<Checkpointer, WorkerError> {
+    let (checkpointer, checkpoint, result) = written.expect("a task that panics stops the process");
+    let state_offset = result?;
+    context.view.publish(Arc::new(checkpoint.snapshot), state_offset);
+    Ok(checkpointer)
+}

@@ -1,0 +1,123 @@
+//! The global view: every consumer tails the whole state topic, so that any replica can answer for the whole pipeline,
+//! whoever works on which partition, and so that an owner hears when somebody's old snapshot lands behind its own or a
+//! new generation begins.
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    kafka::{Batch, Fault, PartitionReader, Read, ReadOptions},
+    service::Condition,
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tracing::{debug, warn};
+
+use crate::{
+    fold::{Highest, Snapshot},
+    pipeline::Context,
+    restore::heads,
+};
+
+/// How long a broker may wait for the next snapshot before it answers that there is none.
+const WAIT: Duration = Duration::from_secs(5);
+/// Most bytes of one fetch.
+const FETCH_BYTES_MAX: i32 = 1 << 20;
+/// Pause after a fault that outlasted the reader's own tries.
+const FAULT_PAUSE: Duration = Duration::from_secs(2);
+
+/// Time between two looks at whether all partitions have been read to their ends.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Follows all partitions of the state topic, of which there may become more, for as long as it is polled. `condition`
+/// holds as soon as the view is that of all of them.
+pub(crate) async fn follow_all(context: Arc<Context>, mut partitions: watch::Receiver<i32>, condition: Condition) {
+    let mut following = JoinSet::new();
+    let mut looks = interval(LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    condition.pending("reading the state topic");
+    loop {
+        let wanted = *partitions.borrow_and_update();
+        while following.len() < usize::try_from(wanted).unwrap_or(0) {
+            let next = i32::try_from(following.len()).expect("partitions are counted in 31 bits");
+            following.spawn(follow(Arc::clone(&context), next));
+        }
+        if context.view.is_caught_up() {
+            condition.ready();
+            if partitions.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        } else {
+            looks.tick().await;
+        }
+    }
+}
+
+/// Follows one partition of the state topic for as long as it is polled.
+async fn follow(context: Arc<Context>, partition: i32) {
+    let options = ReadOptions { fetch_bytes_max: FETCH_BYTES_MAX, wait: WAIT, ..ReadOptions::default() };
+    let mut tail = Tail {
+        reader: PartitionReader::new(&context.cluster, &context.names.state, partition, options),
+        context,
+        partition,
+        offset: 0,
+    };
+    loop {
+        let Err(fault) = tail.read_on().await;
+        debug!(partition, %fault, "the state topic can't be followed; trying again");
+        sleep(FAULT_PAUSE).await;
+    }
+}
+
+struct Tail {
+    context: Arc<Context>,
+    partition: i32,
+    reader: PartitionReader,
+    offset: i64,
+}
+
+impl Tail {
+    async fn read_on(&mut self) -> Result<std::convert::Infallible, Fault> {
+        let mut end = self.reader.bounds().await?.end;
+        loop {
+            if self.offset >= end {
+                self.context.view.set_caught_up(self.partition);
+                end = i64::MAX;
+            }
+            match self.reader.read(self.offset).await? {
+                Read::Records(batch) => {
+                    self.show(&batch);
+                    self.offset = batch.next_offset();
+                }
+                // Compaction moved on, or the topic was made again: what is there now is what counts.
+                Read::OutOfRange => self.offset = self.reader.bounds().await?.start,
+            }
+        }
+    }
+
+    /// Shows the highest snapshot of the batch, if it counts; the others are not read in full.
+    fn show(&self, batch: &Batch) {
+        let view = &self.context.view;
+        let mut highest = Highest::default();
+        let mut seen = Vec::new();
+        heads(batch, self.partition, |head, value, state_offset| {
+            let Ok(head) = head else { return };
+            seen.push((head.order(), state_offset));
+            highest.offer(head.order(), || (value.to_vec(), state_offset));
+        });
+        let Some((value, state_offset)) = highest.take() else { return };
+        let of_highest = seen.iter().find(|(_, at)| *at == state_offset).map(|(order, _)| *order);
+        if of_highest.is_some_and(|order| view.is_wanted(self.partition, order, state_offset)) {
+            match Snapshot::parse(&value) {
+                Ok(snapshot) => view.publish(Arc::new(snapshot), state_offset),
+                Err(cause) => warn!(partition = self.partition, %cause, "a snapshot can't be shown"),
+            }
+        }
+        // Now that the highest is known: whether any lower one stands behind it.
+        for (order, state_offset) in seen {
+            let _ = view.is_wanted(self.partition, order, state_offset);
+        }
+    }
+}

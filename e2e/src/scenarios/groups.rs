@@ -1,0 +1,176 @@
+//! Several consumers: partitions that move while money flows.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::counting::ALL_FAULTS;
+use crate::cluster::jars;
+use crate::process::{Process, Signal};
+use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
+use crate::{Checked, Failure, claim, claim_eq, wait};
+
+/// How long a drain may take, so that no supervisor loses patience.
+const DRAIN: Duration = Duration::from_secs(5);
+const OFTEN: [&str; 2] = ["--snapshot-interval-ms", "100"];
+
+pub(super) fn partitions_move_with_every_join_leave_and_kill(stage: &mut Stage<'_>) -> Checked {
+    partitions_move(stage, &[])
+}
+
+pub(super) fn partitions_move_by_kip_848_as_well(stage: &mut Stage<'_>) -> Checked {
+    partitions_move(stage, &["--consumer-group-protocol", "consumer"])
+}
+
+fn partitions_move(stage: &mut Stage<'_>, protocol: &[&str]) -> Checked {
+    stage.use_short_windows();
+    let mut producer = stage.producer(&[&["--rate", "3000", "--seed", "40"], ALL_FAULTS.as_slice()].concat())?;
+    producer.wait_ready(READY_DEADLINE)?;
+    let start = || stage.consumer(&[&OFTEN, protocol].concat());
+    let first = start()?;
+    wait_shares(&[&first], 6, 6)?;
+    let (mut second, third) = (start()?, start()?);
+    wait_shares(&[&first, &second, &third], 6, 2)?;
+    second.kill9()?;
+    wait_shares(&[&first, &third], 6, 3)?;
+    let fourth = start()?;
+    wait_shares(&[&first, &third, &fourth], 6, 2)?;
+    let mut leaving = third;
+    leaving.terminate(DRAIN)?;
+    wait_shares(&[&first, &fourth], 6, 3)?;
+
+    // One sleeps for longer than the group waits, and wakes beside those who took over from it.
+    let mut sleeping = first;
+    sleeping.signal(Signal::Stop)?;
+    wait_shares(&[&fourth], 6, 6)?;
+    sleeping.signal(Signal::Continue)?;
+    wait_shares(&[&sleeping, &fourth], 6, 3)?;
+
+    producer.terminate(DRAIN)?;
+    let mut left = [sleeping, fourth];
+    for consumer in &mut left {
+        consumer.terminate(DRAIN)?;
+    }
+    let summary = stage.consume_to_end(&[])?;
+    let recount = stage.claim_agreement(&summary)?;
+    claim!(recount.sum(|partition| partition.accepted) > 5_000, "hardly anything was there to count");
+    claim_eq!(summary["ledger"]["missing_from_sequence"], 0, "missing from the sequence");
+    Ok(())
+}
+
+/// Waits until these consumers own all `partitions` between them, `each` of them so many and none of them twice.
+fn wait_shares(consumers: &[&Process], partitions: usize, each: usize) -> Checked {
+    wait::until_true(&format!("{} consumers with {each} partitions each", consumers.len()), READY_DEADLINE, || {
+        let shares: Vec<BTreeSet<i32>> = consumers.iter().map(|consumer| consumer.owned()).collect();
+        let all: BTreeSet<i32> = shares.iter().flatten().copied().collect();
+        all.len() == partitions && shares.iter().all(|share| share.len() == each)
+    })
+}
+
+pub(super) fn a_member_without_partitions_stands_by_and_answers_for_all(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(1)?;
+    let working = stage.consumer(&OFTEN)?;
+    wait_shares(&[&working], 1, 1)?;
+    let mut standing_by = stage.consumer(&OFTEN)?;
+    standing_by.wait_ready(READY_DEADLINE)?;
+    stage.produce(&["--count", &scaled(2_000).to_string(), "--rate", "0", "--seed", "41"])?;
+    let counted =
+        |consumer: &Process| consumer.summary().is_some_and(|summary| summary["ledger"]["consumed"] == scaled(2_000));
+    wait::until_true("both knowing of all records", RUN_DEADLINE, || {
+        [&working, &standing_by].into_iter().all(counted)
+    })?;
+    // Which of the two works is the group's affair.
+    let owners = [&working, &standing_by].into_iter().filter(|consumer| !consumer.owned().is_empty());
+    claim_eq!(owners.count(), 1, "consumers at work");
+    let from_standby = standing_by.summary().ok_or_else(|| Failure::new("no summary"))?;
+    stage.claim_agreement(&from_standby).map(drop)
+}
+
+pub(super) fn partitions_fixed_by_settings_need_no_group(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(4)?;
+    stage.produce(&["--count", &scaled(2_000).to_string(), "--rate", "0", "--seed", "42"])?;
+    let one = stage.consumer(&["--consumer-partitions", "0,2-3"])?;
+    wait_shares(&[&one], 3, 3)?;
+    let other = stage.consumer(&["--consumer-partitions", "1"])?;
+    wait_shares(&[&other], 1, 1)?;
+    wait::until_true("both knowing of all records", RUN_DEADLINE, || {
+        [&one, &other]
+            .into_iter()
+            .all(|consumer| consumer.summary().is_some_and(|summary| summary["ledger"]["consumed"] == scaled(2_000)))
+    })?;
+    for mut consumer in [one, other] {
+        consumer.terminate(DRAIN)?;
+    }
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary).map(drop)
+}
+
+pub(super) fn partitions_that_a_topic_gains_are_taken_up_without_a_restart(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(2)?;
+    stage.produce(&["--count", &scaled(1_000).to_string(), "--rate", "0", "--seed", "43"])?;
+    let (mut one, mut other) = (stage.consumer(&OFTEN)?, stage.consumer(&OFTEN)?);
+    wait_shares(&[&one, &other], 2, 1)?;
+    stage.client().grow_topic(stage.topic(), 6)?;
+    stage.produce(&["--count", &scaled(1_000).to_string(), "--rate", "0", "--seed", "44"])?;
+    wait_shares(&[&one, &other], 6, 3)?;
+    wait::until_true("all records being counted", RUN_DEADLINE, || {
+        one.summary().is_some_and(|summary| summary["ledger"]["consumed"] == scaled(2_000))
+    })?;
+    one.terminate(DRAIN)?;
+    other.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary).map(drop)
+}
+
+pub(super) fn a_reset_is_followed_by_those_at_work_and_survives_an_old_snapshot(stage: &mut Stage<'_>) -> Checked {
+    let count = scaled(2_000);
+    stage.produce(&["--count", &count.to_string(), "--rate", "0", "--seed", "45"])?;
+    let mut consumer = stage.consumer(&OFTEN)?;
+    let all_of = |consumer: &Process, generation: u64| {
+        consumer.summary().is_some_and(|summary| {
+            let partitions = summary["partitions"].as_array().into_iter().flatten();
+            summary["ledger"]["consumed"] == count
+                && partitions.map(|partition| &partition["generation"]).all(|found| *found == generation)
+        })
+    };
+    wait::until_true("the first count", RUN_DEADLINE, || all_of(&consumer, 1))?;
+    let mut client = stage.client();
+    let state = stage.topic_of("state");
+    let old = client.read_topic(&state)?.into_iter().last().ok_or_else(|| Failure::new("no snapshot"))?;
+    stage.consumer(&["reset", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    wait::until_true("the second count", RUN_DEADLINE, || all_of(&consumer, 2))?;
+
+    // An old snapshot lands last, as a consumer's might that had slept: the owner writes its own behind it.
+    let (partition, record) = old;
+    let end = client.append(&state, partition, &crate::kafka::Batch::of(vec![record]))?;
+    wait::until_true("a snapshot behind the old one", RUN_DEADLINE, || {
+        client.log_end(&state, partition).is_ok_and(|now| now > end + 1)
+    })?;
+    consumer.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary).map(drop)
+}
+
+pub(super) fn kafkas_own_tool_shows_members_and_lag(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(3)?;
+    let (mut one, mut other) = (stage.consumer(&OFTEN)?, stage.consumer(&OFTEN)?);
+    stage.produce(&["--count", &scaled(1_000).to_string(), "--rate", "0", "--seed", "46"])?;
+    wait::until_true("all records being counted", RUN_DEADLINE, || {
+        one.summary().is_some_and(|summary| summary["ledger"]["consumed"] == scaled(1_000))
+    })?;
+    let shown = wait::until("the tool showing three partitions of two members without lag", RUN_DEADLINE, || {
+        let mut tool = jars().ok()?.tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand");
+        tool.args(["--bootstrap-server", stage.cluster().bootstrap(), "--describe", "--group", &stage.group()]);
+        let text = String::from_utf8(tool.output().ok()?.stdout).ok()?;
+        let rows = text.lines().filter(|line| line.contains(stage.topic())).map(|line| {
+            let columns: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            columns
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        let members: BTreeSet<&String> = rows.iter().filter_map(|row| row.get(6)).collect();
+        let no_lag = rows.iter().all(|row| row.get(5).is_some_and(|lag| lag == "0"));
+        (rows.len() == 3 && members.len() == 2 && no_lag).then_some(text)
+    })?;
+    claim!(shown.contains("CONSUMER-ID"), "the tool's table has changed: {shown}");
+    one.terminate(DRAIN)?;
+    other.terminate(DRAIN).map(drop)
+}
