@@ -27,5 +27,6 @@ pub mod report;
 pub mod restore;
 pub mod settings;
 pub mod summary;
+pub mod verify;
 pub mod view;
 pub mod worker;
