@@ -49,7 +49,7 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
         None => consume(started).await,
         Some(ConsumerCommand::Summary) => summarise(&started.configuration).await,
         Some(ConsumerCommand::Verify(asked)) => {
-            Ok(verify::run(&started.configuration, &asked, &started.shutdown).await)
+            Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)
         }
         Some(ConsumerCommand::Reset { yes }) => reset(&started.configuration, yes).await,
     }

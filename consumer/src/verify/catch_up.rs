@@ -7,6 +7,7 @@ use common::{
     topics::TopicNames,
 };
 use tokio::time::{Instant, sleep};
+use tracing::info;
 
 use super::{start::AT_REST, unchecked::Unchecked};
 use crate::fold::SnapshotHead;
@@ -45,6 +46,7 @@ pub(super) async fn wait(
         let state = PartitionReader::new(cluster, &names.state, partition, options);
         ways.push(Way { partition, end: log.bounds().await?.end, state, position: 0, highest: None });
     }
+    info!("waiting until the snapshots have come to where the log ends now");
     loop {
         for way in &mut ways {
             way.look().await?;

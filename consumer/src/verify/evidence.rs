@@ -69,10 +69,10 @@ impl Rejections {
         match self.expected.binary_search_by_key(&offset, |&(offset, _)| offset) {
             Ok(place) if self.expected[place].1.code() == reason => self.there[place] = true,
             Ok(place) => {
-                differences.push(Difference::new(name(), reason, self.expected[place].1.code()));
+                differences.push(Difference::new(name(), &reason, &self.expected[place].1.code()));
                 self.there[place] = true;
             }
-            Err(_) => differences.push(Difference::new(name(), reason, "not rejected")),
+            Err(_) => differences.push(Difference::new(name(), &reason, &"not rejected")),
         }
     }
 
@@ -82,7 +82,7 @@ impl Rejections {
         if complete {
             let missing = self.expected.iter().zip(&self.there).filter(|(_, there)| !**there);
             differences.extend(missing.map(|((offset, reason), _)| {
-                Difference::new(format!("dead_letter.{offset}"), "not there", reason.code())
+                Difference::new(format!("dead_letter.{offset}"), &"not there", &reason.code())
             }));
         }
         compared(&self.there, complete)
@@ -167,7 +167,7 @@ impl ClosedWindows {
         };
         if !same {
             let name = format!("closed_window.{}.{}.{}", record.window_start, record.grouping, record.revision);
-            differences.push(Difference::new(name, &record.cells, "other cells"));
+            differences.push(Difference::new(name, &record.cells, &"other cells"));
         }
         closed.there[place] = true;
     }
@@ -181,7 +181,7 @@ impl ClosedWindows {
                 if complete && !met {
                     let name = format!("closed_window.{}.{grouping}", format_time(start_ms));
                     let expected = format!("revision {}", closed.revision);
-                    differences.push(Difference::new(name, "not there", expected));
+                    differences.push(Difference::new(name, &"not there", &expected));
                 }
             }
         }

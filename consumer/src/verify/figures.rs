@@ -3,7 +3,10 @@
 //! A snapshot is read into these through its published form and not field by field: a member that the form has and
 //! these have not is an error, so that no number can be added to snapshots and be left out of the comparison.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
@@ -133,7 +136,7 @@ pub struct Difference {
 impl Difference {
     /// A number that is `found` here and `recounted` there.
     #[must_use]
-    pub fn new(name: impl Into<String>, found: impl ToString, recounted: impl ToString) -> Self {
+    pub fn new(name: impl Into<String>, found: &dyn Display, recounted: &dyn Display) -> Self {
         Self { name: name.into(), found: found.to_string(), recounted: recounted.to_string() }
     }
 }
@@ -162,7 +165,7 @@ impl Figures {
         names
             .into_iter()
             .filter(|&name| found.get(name) != recounted.get(name))
-            .map(|name| Difference::new(name, of(&found, name), of(&recounted, name)))
+            .map(|name| Difference::new(name, &of(&found, name), &of(&recounted, name)))
             .collect()
     }
 
@@ -177,8 +180,8 @@ impl Figures {
             let right = "consumed + offsets_without_record";
             Difference::new(
                 "ledger",
-                format!("{right} = {counted}"),
-                format!("{left} = {offsets}, columns that add up"),
+                &format!("{right} = {counted}"),
+                &format!("{left} = {offsets}, columns that add up"),
             )
         })
     }

@@ -133,7 +133,7 @@ async fn verify(
     });
     let mut reports = Vec::new();
     let mut snapshots = Vec::new();
-    for (partition, found) in at_once(reading).await {
+    for (partition, found) in Box::pin(at_once(reading)).await {
         match found {
             Ok(snapshot) => snapshots.push(Arc::new(snapshot)),
             Err(reason) => reports.push(PartitionReport::new(partition, None, Err(reason))),
@@ -149,7 +149,7 @@ async fn verify(
     });
     // All of them are made first, so that the bar knows its end from the beginning.
     let checking: Vec<_> = checking.collect();
-    reports.extend(at_once(checking.into_iter()).await);
+    reports.extend(Box::pin(at_once(checking.into_iter())).await);
     let summary = Summary::of(snapshots.iter().map(AsRef::<Snapshot>::as_ref), now_ms());
     Ok(Report::of(reports, summary, started.elapsed()))
 }

@@ -87,7 +87,7 @@ impl Check {
         let bounds = reader.bounds().await?;
         if snapshot.next_offset > bounds.end {
             let end = format!("the log ends at {}", bounds.end);
-            return Ok(Checked::differing(bounds.end, Difference::new("next_offset", snapshot.next_offset, end)));
+            return Ok(Checked::differing(bounds.end, Difference::new("next_offset", &snapshot.next_offset, &end)));
         }
         let start = start::find(&self.cluster, &self.names, snapshot, bounds.start).await?;
         let (mut recount, from_anchor) = begin(snapshot, start)?;

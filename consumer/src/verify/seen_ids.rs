@@ -22,6 +22,7 @@ enum Seen {
     Last(i64, i64),
     /// Its places in order of offset, each with a smaller timestamp than the one before. The first within reach has
     /// the greatest timestamp of all within reach.
+    #[expect(clippy::box_collection, reason = "rare; what is not rare has to stay small")]
     Falling(Box<VecDeque<(i64, i64)>>),
 }
 

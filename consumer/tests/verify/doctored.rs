@@ -13,6 +13,9 @@ use crate::{differences, log, log::Log, small, snapshots};
 /// What a recount takes from the snapshot, because nothing in the log could say it.
 const TAKEN_FOR_GRANTED: [&str; 5] = ["/format", "/generation", "/settings", "/partition", "/written_at_ms"];
 
+/// Does something to the form of a snapshot.
+type Doctor = fn(&mut Value);
+
 /// A log with something of everything, and its snapshot.
 fn full() -> (Log, Snapshot) {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
@@ -100,7 +103,7 @@ fn every_single_number_that_is_one_off_is_found_and_named() {
 #[test]
 fn what_is_missing_or_twice_is_found() {
     let (log, snapshot) = full();
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    let changes: [(&str, Doctor); 6] = [
         ("windows.", |form| drop(form["windows"].as_array_mut().unwrap().remove(0))),
         ("(again)", |form| {
             let windows = form["windows"].as_array_mut().unwrap();

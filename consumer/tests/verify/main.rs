@@ -4,6 +4,7 @@
 //! for longer.
 
 mod doctored;
+mod forgotten;
 #[path = "../simulation/log.rs"]
 #[allow(dead_code, reason = "the truth about each record is for the simulation's oracle")]
 mod log;

@@ -9,7 +9,7 @@ use crate::handmade::record;
 use crate::kafka::{Batch, Compression, Record};
 use crate::process::{Process, Signal};
 use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
-use crate::{Checked, Failure, claim, claim_eq, schema, wait};
+use crate::{Checked, Failure, claim, claim_eq, schema};
 
 const EQUAL: i32 = 0;
 const DIFFERENT: i32 = 1;
@@ -248,7 +248,7 @@ pub(super) fn verify_says_when_nobody_catches_up_and_ends_when_asked_to(stage: &
 
     let before = (stage.length_of("state")?, stage.length_of("windows")?, stage.length_of("dlq")?);
     let mut waiting = stage.consumer(&["verify", "--until-caught-up", "--json"])?;
-    wait::let_pass(Duration::from_millis(500));
+    waiting.wait_for_words("waiting until", READY_DEADLINE)?;
     waiting.signal(Signal::Term)?;
     waiting.expect_exit(COULD_NOT_CHECK, STOP_DEADLINE)?;
     claim_eq!(said(&waiting)?["verdict"], "unchecked", "verdict");
