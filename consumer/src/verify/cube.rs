@@ -21,8 +21,8 @@ pub(super) struct Cube {
     margins: Totals,
 }
 
-/// Currency, kind, category, country, channel, each by its index.
-type Line = (u16, u8, u8, u16, u8);
+/// Currency, country, kind, category and channel by their indices, packed: hashed once, not five times.
+type Line = u64;
 
 impl Cube {
     pub(super) fn new(margins: Totals) -> Self {
@@ -44,15 +44,16 @@ impl Cube {
 
     fn add_up(&mut self) {
         let margins = &mut self.margins;
-        for ((currency, kind, category, country, channel), volume) in self.lines.drain() {
-            let currency = Currency::from_index(currency.into()).map_or("?", Currency::code);
+        for (line, volume) in self.lines.drain() {
+            let [currency, country, kind, category, channel] = indices(line);
+            let currency = Currency::from_index(currency).map_or("?", Currency::code);
             let sum = margins.currency.entry(currency.to_owned()).or_insert(NONE);
             *sum = together(sum, &volume);
             let share = Share { count: volume.count, sum_minor: volume.sum_minor };
-            put(&mut margins.kind, Kind::from_index(kind.into()).map(Kind::code), currency, share);
-            put(&mut margins.category, Category::from_index(category.into()).map(Category::code), currency, share);
-            put(&mut margins.country, Country::from_index(country.into()).map(Country::code), currency, share);
-            put(&mut margins.channel, Channel::from_index(channel.into()).map(Channel::code), currency, share);
+            put(&mut margins.kind, Kind::from_index(kind).map(Kind::code), currency, share);
+            put(&mut margins.category, Category::from_index(category).map(Category::code), currency, share);
+            put(&mut margins.country, Country::from_index(country).map(Country::code), currency, share);
+            put(&mut margins.channel, Channel::from_index(channel).map(Channel::code), currency, share);
         }
     }
 }
@@ -80,13 +81,33 @@ pub(super) fn put(grid: &mut Grid, member: Option<&str>, currency: &str, share: 
     *cell = Share { count: cell.count + share.count, sum_minor: Exact(cell.sum_minor.0 + share.sum_minor.0) };
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "closed lists: the two long ones are below 2^16, the others 2^8")]
+/// Bits of each index but the first. The closed lists are far shorter than that.
+const BITS: u32 = 12;
+
 fn line_of(transaction: &Transaction<'_>) -> Line {
-    (
-        transaction.currency.index() as u16,
-        transaction.kind.index() as u8,
-        transaction.category.index() as u8,
-        transaction.country.index() as u16,
-        transaction.channel.index() as u8,
-    )
+    let indices = [
+        transaction.currency.index(),
+        transaction.country.index(),
+        transaction.kind.index(),
+        transaction.category.index(),
+        transaction.channel.index(),
+    ];
+    indices.iter().fold(0, |line, &index| line << BITS | index as u64)
 }
+
+fn indices(mut line: Line) -> [usize; 5] {
+    let mut indices = [0; 5];
+    for index in indices.iter_mut().rev() {
+        *index = usize::try_from(line & ((1 << BITS) - 1)).expect("twelve bits fit");
+        line >>= BITS;
+    }
+    indices
+}
+
+const _: () = assert!(
+    Currency::COUNT <= 1 << BITS
+        && Country::COUNT <= 1 << BITS
+        && Kind::COUNT <= 1 << BITS
+        && Category::COUNT <= 1 << BITS
+        && Channel::COUNT <= 1 << BITS
+);

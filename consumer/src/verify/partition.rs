@@ -1,14 +1,18 @@
 //! One partition: its snapshot, the log behind it, and whether they say the same.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use common::{
     kafka::{Cluster, PartitionReader, Read, ReadOptions},
     topics::TopicNames,
 };
+use tokio::time::sleep;
 
 use super::{
     evidence::Compared,
@@ -24,6 +28,11 @@ use crate::fold::Snapshot;
 const TRIES_MAX: u32 = 3;
 /// Answers without a record, each after a wait, before the broker is called silent.
 const EMPTY_ANSWERS_MAX: u32 = 60;
+
+/// How often, and how far apart, the log's end is looked at when a snapshot stands beyond it: a broker that has just
+/// become a partition's leader may not know yet how far the log reaches.
+const LOOKS_MAX: u32 = 10;
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How much has been read, for whoever waits. Both only grow.
 #[derive(Debug, Default)]
@@ -84,7 +93,13 @@ impl Check {
             return Err(Unchecked::UnknownRules(snapshot.settings.fold_version));
         }
         let mut reader = PartitionReader::new(&self.cluster, &self.names.transactions, snapshot.partition, self.read);
-        let bounds = reader.bounds().await?;
+        let mut bounds = reader.bounds().await?;
+        let mut looks = 1;
+        while snapshot.next_offset > bounds.end && looks < LOOKS_MAX {
+            sleep(LOOK_INTERVAL).await;
+            bounds = reader.bounds().await?;
+            looks += 1;
+        }
         if snapshot.next_offset > bounds.end {
             let end = format!("the log ends at {}", bounds.end);
             return Ok(Checked::differing(bounds.end, Difference::new("next_offset", &snapshot.next_offset, &end)));

@@ -42,26 +42,33 @@ impl Producers {
 
     pub(super) fn note(&mut self, header: SequenceHeader, offset: i64) -> Sent {
         let SequenceHeader { incarnation, sequence } = header;
-        let known = self.last.get(&incarnation).copied();
-        let missing = match known {
-            Some((last, _)) if sequence <= last => {
-                self.last.insert(incarnation, (last, offset));
-                return Sent::Again;
-            }
-            Some((last, _)) => sequence - last - 1,
+        let Some(last) = self.last.get_mut(&incarnation) else {
             // Who was forgotten may be anybody: from then on nobody's first sequence tells of a loss.
-            None if self.from_zero && self.evicted == 0 => sequence - 1,
-            None => 0,
+            let missing = if self.from_zero && self.evicted == 0 { sequence - 1 } else { 0 };
+            if missing <= JUMP_MAX {
+                self.make_room();
+                self.last.insert(incarnation, (sequence, offset));
+            }
+            return first(missing);
         };
-        if missing > JUMP_MAX {
-            return Sent::Impossible;
+        if sequence <= last.0 {
+            last.1 = offset;
+            return Sent::Again;
         }
-        if known.is_none() && self.last.len() >= REMEMBERED_MAX {
-            let silent_longest = self.last.iter().min_by_key(|(_, (_, offset))| *offset).map(|(&id, _)| id);
-            self.evicted += silent_longest.and_then(|id| self.last.remove(&id)).map_or(0, |_| 1);
+        let missing = sequence - last.0 - 1;
+        if missing <= JUMP_MAX {
+            *last = (sequence, offset);
         }
-        self.last.insert(incarnation, (sequence, offset));
-        Sent::First { missing }
+        first(missing)
+    }
+
+    /// Forgets who has been silent for longest, where there is no room for one more.
+    fn make_room(&mut self) {
+        if self.last.len() < REMEMBERED_MAX {
+            return;
+        }
+        let silent_longest = self.last.iter().min_by_key(|(_, (_, offset))| *offset).map(|(&id, _)| id);
+        self.evicted += silent_longest.and_then(|id| self.last.remove(&id)).map_or(0, |_| 1);
     }
 
     /// The table as it is written down, in any order.
@@ -72,4 +79,8 @@ impl Producers {
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }
+}
+
+fn first(missing: u64) -> Sent {
+    if missing > JUMP_MAX { Sent::Impossible } else { Sent::First { missing } }
 }

@@ -30,7 +30,8 @@ pub(super) enum Timing {
 struct Taken {
     /// After its end had passed.
     late: u64,
-    cells: HashMap<(u8, u16), Share>,
+    /// By kind and currency; see [`place`].
+    cells: HashMap<u32, Share>,
 }
 
 /// The windows that may still take transactions, and some that don't any more.
@@ -136,18 +137,24 @@ impl Windows {
 impl Taken {
     fn grid(&self) -> Grid {
         let mut grid = Grid::new();
-        for (&(kind, currency), &share) in &self.cells {
-            let kind = Kind::from_index(kind.into()).map(Kind::code);
-            let currency = Currency::from_index(currency.into()).map_or("?", Currency::code);
+        for (&place, &share) in &self.cells {
+            let kind = Kind::from_index((place >> CURRENCY_BITS) as usize).map(Kind::code);
+            let currency = Currency::from_index((place & ((1 << CURRENCY_BITS) - 1)) as usize);
+            let currency = currency.map_or("?", Currency::code);
             put(&mut grid, kind, currency, share);
         }
         grid
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "closed lists: kinds are below 2^8, currencies below 2^16")]
-fn place(kind: Kind, currency: Currency) -> (u8, u16) {
-    (kind.index() as u8, currency.index() as u16)
+const CURRENCY_BITS: u32 = 16;
+
+const _: () = assert!(Kind::COUNT <= 1 << CURRENCY_BITS && Currency::COUNT <= 1 << CURRENCY_BITS);
+
+/// Kind and currency by their indices, packed: hashed once, not twice.
+#[expect(clippy::cast_possible_truncation, reason = "asserted right above")]
+fn place(kind: Kind, currency: Currency) -> u32 {
+    (kind.index() as u32) << CURRENCY_BITS | currency.index() as u32
 }
 
 impl Share {
