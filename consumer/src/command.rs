@@ -1,4 +1,4 @@
-//! What the consumer can be asked to do: run, show the figures from outside, begin a new generation.
+//! What the consumer can be asked to do: run, show the figures from outside, verify them, begin a new generation.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::{
     restore::{highest_snapshot, read_heads},
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
+    verify,
     view::View,
 };
 
@@ -28,6 +29,9 @@ use crate::{
 pub enum ConsumerCommand {
     /// Print the ledger and the totals as the state topic has them, whoever is running
     Summary,
+    /// Count the log again and compare every number with the snapshots: exit code 0 equal, 1 different, 2 could not
+    /// check
+    Verify(verify::Arguments),
     /// Begin a new generation: forget all figures and count from the start of the log, with the settings given
     Reset {
         /// Confirm
@@ -44,6 +48,9 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     match started.command {
         None => consume(started).await,
         Some(ConsumerCommand::Summary) => summarise(&started.configuration).await,
+        Some(ConsumerCommand::Verify(asked)) => {
+            Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)
+        }
         Some(ConsumerCommand::Reset { yes }) => reset(&started.configuration, yes).await,
     }
 }

@@ -10,13 +10,15 @@ use common::{
 };
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::{
     crew::Crew,
     error::ConsumerError,
     fold::FoldSettings,
     layout,
-    membership::{FixedShare, Membership, Selection},
+    membership::{FixedShare, Membership},
+    selection::Selection,
     settings::Configuration,
     tail,
     view::View,
@@ -119,6 +121,9 @@ fn membership(context: &Context, configuration: &Configuration, partitions: i32)
             return Membership::Group(GroupMember::join(cluster, settings));
         }
     };
+    if let Some(partition) = selection.beyond(partitions) {
+        warn!(partition, partitions, "CONSUMER_PARTITIONS names a partition that the topic does not have yet");
+    }
     Membership::Fixed(FixedShare::new(cluster, &context.group, topic, selection, partitions))
 }
 

@@ -18,6 +18,11 @@ const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shows how much of a bounded run is done, until stopped. Returns at once where nobody looks.
 pub(crate) async fn show(view: Arc<View>, stop: CancellationToken) {
+    show_progress(move || (view.folded(), view.goal()), stop).await;
+}
+
+/// Shows how much of something is done: `done_of_all` gives both, in records.
+pub(crate) async fn show_progress(done_of_all: impl Fn() -> (u64, u64), stop: CancellationToken) {
     if !io::stderr().is_terminal() {
         return;
     }
@@ -32,8 +37,9 @@ pub(crate) async fn show(view: Arc<View>, stop: CancellationToken) {
             () = stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        bar.set_length(view.goal());
-        bar.set_position(view.folded().min(view.goal()));
+        let (done, all) = done_of_all();
+        bar.set_length(all);
+        bar.set_position(done.min(all));
     }
     logging::write_through(None);
     bar.finish_and_clear();

@@ -9,7 +9,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{fold::FoldSettings, membership::Selection, pipeline::GROUP_PROTOCOLS};
+use crate::{fold::FoldSettings, pipeline::GROUP_PROTOCOLS, selection::Selection};
 
 /// What a consumer can be told. All of it as text: [`Settings::validate`] checks it as a whole.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]

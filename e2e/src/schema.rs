@@ -1,4 +1,4 @@
-//! Holds a summary against its published JSON schema, `docs/schema/summary.schema.json`.
+//! Holds what the consumer prints against the published JSON schemas in `docs/schema/`.
 //!
 //! A checker for the few keywords that our schema uses. General ones bring forty crates with them, and this one refuses a
 //! keyword that it doesn't know, so that nothing in the schema goes unchecked.
@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 const SUMMARY: &str = include_str!("../../docs/schema/summary.schema.json");
+const VERIFICATION: &str = include_str!("../../docs/schema/verify.schema.json");
 /// Keywords that say something to people only, and the two places where definitions are kept.
 const WITHOUT_EFFECT: [&str; 5] = ["$schema", "$id", "$defs", "title", "description"];
 
@@ -15,9 +16,26 @@ const WITHOUT_EFFECT: [&str; 5] = ["$schema", "$id", "$defs", "title", "descript
 /// When the schema in the repository is broken or uses a keyword that isn't known here.
 #[must_use]
 pub fn violations(summary: &Value) -> Vec<String> {
-    let root: Value = serde_json::from_str(SUMMARY).expect("the schema in the repository is JSON");
+    violations_of(SUMMARY, summary)
+}
+
+/// Every place where a value is not what `consumer verify --json` prints, its summary included.
+///
+/// # Panics
+/// When a schema in the repository is broken or uses a keyword that isn't known here.
+#[must_use]
+pub fn violations_of_verification(verification: &Value) -> Vec<String> {
+    let mut found = violations_of(VERIFICATION, verification);
+    if let Some(summary) = verification.get("summary").filter(|summary| !summary.is_null()) {
+        found.extend(violations(summary));
+    }
+    found
+}
+
+fn violations_of(schema: &str, value: &Value) -> Vec<String> {
+    let root: Value = serde_json::from_str(schema).expect("the schema in the repository is JSON");
     let mut found = Vec::new();
-    check(&root, &root, "", summary, &mut found);
+    check(&root, &root, "", value, &mut found);
     found
 }
 
@@ -33,7 +51,10 @@ fn check(root: &Value, schema: &Value, path: &str, value: &Value, found: &mut Ve
             "pattern" if value.as_str().is_some_and(|text| !matches(rule, text)) => {
                 found.push(format!("schema: {path} doesn't look like {rule}: {value}"));
             }
-            "required" => {
+            "enum" if !rule.as_array().is_some_and(|values| values.contains(value)) => {
+                found.push(format!("schema: {path} is none of {rule}: {value}"));
+            }
+            "required" if value.is_object() => {
                 let missing = texts(rule).filter(|name| value.get(name).is_none());
                 found.extend(missing.map(|name| format!("schema: {path}/{name} is missing")));
             }
@@ -55,7 +76,7 @@ fn check(root: &Value, schema: &Value, path: &str, value: &Value, found: &mut Ve
                     check(root, rule, &format!("{path}/{index}"), item, found);
                 }
             }
-            "type" | "minimum" | "pattern" => {}
+            "type" | "minimum" | "pattern" | "enum" | "required" => {}
             other => assert!(WITHOUT_EFFECT.contains(&other), "the checker doesn't know the keyword {other}"),
         }
     }
@@ -72,6 +93,7 @@ fn has_type(rule: &Value, value: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
         "integer" => value.is_i64() || value.is_u64(),
         other => panic!("the checker doesn't know the type {other}"),
     };
@@ -121,6 +143,25 @@ mod tests {
         unset["partitions"][0]["watermark"] = Value::Null;
         unset["added"] = json!("later");
         assert_eq!(violations(&unset), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_verification_is_held_against_its_schema_and_its_summary_too() {
+        let mut value = json!({
+            "verdict": "equal", "reason": null, "records": 1, "elapsed_ms": 2, "records_per_second": 500,
+            "partitions": [{"partition": 0, "verdict": "equal", "reason": null, "generation": 1, "next_offset": 1,
+                "from_offset": 0, "from_anchor": false, "records": 1, "differences_in_all": 0, "differences": [],
+                "dead_letters": {"expected": 0, "there": 0, "complete": true}, "closed_windows": null}],
+            "summary": good(),
+        });
+        assert_eq!(violations_of_verification(&value), Vec::<String>::new());
+        value["verdict"] = json!("fine");
+        value["partitions"][0]["dead_letters"] = json!({"expected": 1});
+        value["summary"]["ledger"]["consumed"] = json!("1");
+        let found = violations_of_verification(&value).join("\n");
+        for place in ["/verdict is none", "/dead_letters/there is missing", "/ledger/consumed is not of type"] {
+            assert!(found.contains(place), "{place} is not in: {found}");
+        }
     }
 
     #[test]

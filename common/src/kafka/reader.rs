@@ -90,6 +90,16 @@ impl Batch {
         fetched.iter().map(RecordView::of).chain(detoured.iter().map(OwnedRecord::view))
     }
 
+    /// The value of a header of the record at `index`, by the order of [`Self::iter`]. A record that took the detour has
+    /// kept none but the one in its view.
+    #[must_use]
+    pub fn header(&self, index: usize, name: &str) -> Option<&[u8]> {
+        match &self.records {
+            Records::Fetched(records) => records.get(index)?.record.headers.get(name).map(Vec::as_slice),
+            Records::Detoured(_) => None,
+        }
+    }
+
     /// How many records.
     #[must_use]
     pub fn len(&self) -> usize {

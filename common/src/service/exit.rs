@@ -3,8 +3,8 @@
 //! | code | meaning | what to do |
 //! |---|---|---|
 //! | 0 | done, or stopped as asked | nothing |
-//! | 1 | finished, but not right: records stayed unacknowledged, the ledger does not balance | look at the last lines |
-//! | 2 | the configuration cannot be run with (nothing was opened, nothing sent), or the flags are not ours | correct it |
+//! | 1 | finished, but not right: records stayed unacknowledged, the ledger does not balance, `verify` found a difference | look at the last lines |
+//! | 2 | the configuration cannot be run with (nothing was opened, nothing sent), or the flags are not ours; `verify`: could not check | correct it |
 //! | 3 | Kafka stayed unreachable or at fault for longer than its deadline | restart it; look at the brokers |
 //! | 4 | refused: log and state do not belong together, or a topic is not laid out as needed | do what the line says; restarting does not help |
 //! | 42 | `--fail-after` did what it is for | nothing |
@@ -17,8 +17,8 @@ use std::error::Error;
 pub(super) const HELP: &str = "\
 Exit codes:
   0         done, or stopped as asked
-  1         finished, but not right: records unacknowledged, ledger unbalanced
-  2         the configuration cannot be run with; nothing was started
+  1         finished, but not right: records unacknowledged, ledger unbalanced, a difference found
+  2         the configuration cannot be run with, nothing was started; verify: could not check
   3         Kafka was at fault for longer than its deadline; restarting may help
   4         refused: log and state do not belong together, or a topic is not laid out as needed
   42        --fail-after did what it is for

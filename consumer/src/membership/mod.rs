@@ -5,7 +5,7 @@
 
 mod fixed;
 
-pub use fixed::{FixedShare, Selection, SelectionError};
+pub use fixed::FixedShare;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod history;
 mod outages;
 mod refusals;
 mod strangers;
+mod verify;
 
 use crate::Checked;
 use crate::stage::Stage;
@@ -71,6 +72,12 @@ scenarios! {
     EveryBroker, Nothing, counting::totals_equal_the_oracle;
     EveryBroker, Nothing, crashes::a_consumer_that_wakes_beside_its_successor_harms_nothing;
     EveryBroker, Nothing, crashes::a_killed_producer_leaves_every_acknowledged_record_and_no_gap;
+    EveryBroker, Nothing, verify::verify_is_equal_at_rest_after_every_kind_of_fault;
+    EveryBroker, Nothing, verify::verify_is_equal_while_producer_and_consumer_run;
+    EveryBroker, Nothing, verify::verify_begins_at_an_anchor_where_retention_took_the_beginning;
+    EveryBroker, Nothing, verify::verify_finds_a_doctored_snapshot_and_names_the_number;
+    EveryBroker, Nothing, verify::verify_finds_a_lost_dead_letter_and_a_changed_window;
+    EveryBroker, Nothing, verify::verify_says_when_nobody_catches_up_and_ends_when_asked_to;
     EveryBroker, Nothing, history::a_compacted_state_topic_restores_the_state;
     EveryBroker, Nothing, history::records_that_retention_took_are_counted_as_skipped;
     EveryBroker, Nothing, history::a_topic_made_again_behind_a_snapshot_is_refused;
@@ -98,6 +105,7 @@ scenarios! {
     EveryBroker, Nothing, refusals::a_state_topic_with_too_few_partitions_grows;
     EveryBroker, Nothing, refusals::a_state_topic_that_is_not_compacted_is_refused;
     EveryBroker, Nothing, refusals::broker_timestamps_are_refused;
+    NoBroker, Nothing, verify::verify_without_a_broker_could_not_check;
     NoBroker, Nothing, refusals::every_wrong_setting_is_named_at_once;
     NoBroker, Nothing, refusals::an_unreachable_broker_is_named_while_not_ready;
     NoBroker, Nothing, refusals::a_host_name_of_compose_gets_a_hint;

@@ -63,7 +63,7 @@ pub(super) fn what_rskafka_cannot_decode_is_counted_all_the_same(stage: &mut Sta
     let summary = stage.consume_to_end(&[])?;
     let recount = stage.claim_agreement(&summary)?;
     claim_eq!(recount.sum(|partition| partition.accepted), 1_000 + u64::from(number), "accepted, ours and theirs");
-    Ok(())
+    super::verify::claim_verified(stage).map(drop)
 }
 
 pub(super) fn the_java_console_producer_is_understood_in_every_compression(stage: &mut Stage<'_>) -> Checked {
@@ -142,7 +142,8 @@ pub(super) fn transactions_of_a_java_producer_count_and_an_open_one_hangs_nothin
     let stable_end = stage.client().stable_end(stage.topic(), 0)?;
     claim!(stable_end < end, "the transaction is not open: the log ends at {end}, its stable part at {stable_end}");
     let summary = stage.consume_to_end(&[])?;
-    stage.claim_agreement(&summary).map(drop)
+    stage.claim_agreement(&summary)?;
+    super::verify::claim_verified(stage).map(drop)
 }
 
 fn transact(stage: &Stage<'_>, script: &[String]) -> Checked {

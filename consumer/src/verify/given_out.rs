@@ -1,0 +1,109 @@
+//! Reads what the consumer gave out of a partition: its dead letters and its closed windows.
+
+use std::ops::Range;
+
+use common::{
+    kafka::{Admin, Batch, Cluster, PartitionReader, Read},
+    topics::TopicNames,
+};
+
+use super::{
+    evidence::{ClosedWindows, Compared, Rejections, WindowRecord},
+    figures::Difference,
+    start::AT_REST,
+    unchecked::Unchecked,
+};
+use crate::{
+    dead_letter::{GENERATION_HEADER, REASON_HEADER},
+    fold::Snapshot,
+};
+
+/// Whose evidence is looked at.
+pub(super) struct Check<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) names: &'a TopicNames,
+    pub(super) snapshot: &'a Snapshot,
+    /// The offsets that were counted again.
+    pub(super) range: Range<i64>,
+}
+
+impl Check<'_> {
+    /// Compares the dead letters of the range; nothing where there is no such topic.
+    pub(super) async fn dead_letters(
+        &self,
+        mut expected: Rejections,
+        differences: &mut Vec<Difference>,
+    ) -> Result<Option<Compared>, Unchecked> {
+        let generation = self.snapshot.generation.to_string();
+        let mut unreadable = false;
+        let read = self.read(&self.names.dead_letters, |batch| {
+            for (index, record) in batch.iter().enumerate() {
+                let Some(offset) = record.key.and_then(|key| self.offset_of(key)) else { continue };
+                if !self.range.contains(&offset) {
+                    continue;
+                }
+                let of = batch.header(index, GENERATION_HEADER);
+                // Beside a stranger's record that only the detour could read, ours lose their headers as well.
+                unreadable |= of.is_none();
+                if of == Some(generation.as_bytes()) {
+                    let reason = batch.header(index, REASON_HEADER).unwrap_or_default();
+                    expected.meet(offset, &String::from_utf8_lossy(reason), differences);
+                }
+            }
+        });
+        let complete = read.await?;
+        Ok(complete.map(|complete| expected.conclude(complete && !unreadable, differences)))
+    }
+
+    /// The offset in a dead letter's key, `<partition>/<offset>`.
+    fn offset_of(&self, key: &[u8]) -> Option<i64> {
+        let (partition, offset) = std::str::from_utf8(key).ok()?.split_once('/')?;
+        (partition.parse() == Ok(self.snapshot.partition)).then(|| offset.parse().ok())?
+    }
+
+    /// Compares the closed windows; nothing where there is no such topic.
+    pub(super) async fn closed_windows(
+        &self,
+        mut expected: ClosedWindows,
+        differences: &mut Vec<Difference>,
+    ) -> Result<Option<Compared>, Unchecked> {
+        let of = (self.snapshot.generation, self.snapshot.partition);
+        let read = self.read(&self.names.windows, |batch| {
+            for record in batch.iter() {
+                let read = record.value.and_then(|value| serde_json::from_slice::<WindowRecord>(value).ok());
+                if let Some(window) = read.filter(|window| (window.generation, window.partition) == of) {
+                    expected.meet(&window, differences);
+                }
+            }
+        });
+        let complete = read.await?;
+        Ok(complete.map(|complete| expected.conclude(complete, differences)))
+    }
+
+    /// Reads the partition's part of a topic. Whether it still holds everything that was ever written to it; nothing
+    /// where there is no such topic.
+    async fn read(&self, topic: &str, mut each: impl FnMut(&Batch)) -> Result<Option<bool>, Unchecked> {
+        let partition = self.snapshot.partition;
+        let found = Admin::connect(self.cluster).await?.topic(topic).await?;
+        if found.is_none_or(|found| found.partitions <= partition) {
+            return Ok(None);
+        }
+        let mut reader = PartitionReader::new(self.cluster, topic, partition, AT_REST);
+        let bounds = reader.bounds().await?;
+        let mut complete = bounds.start == 0;
+        let mut offset = bounds.start;
+        while offset < bounds.end {
+            match reader.read(offset).await? {
+                Read::Records(batch) => {
+                    each(&batch);
+                    offset = batch.next_offset();
+                }
+                Read::OutOfRange => {
+                    complete = false;
+                    offset = reader.bounds().await?.start.max(offset + 1);
+                }
+            }
+        }
+        Ok(Some(complete))
+    }
+}
