@@ -64,7 +64,7 @@ impl ProducerError {
     /// What a request's failure means for the run that leaves `unacknowledged` records behind.
     pub(crate) fn of(source: WriteError, unacknowledged: u64) -> Self {
         match source {
-            WriteError::Refused(_) => Self::Refused { unacknowledged, source },
+            WriteError::Refused(_) | WriteError::TooLarge(_) => Self::Refused { unacknowledged, source },
             WriteError::Unacknowledged(_) => Self::Undelivered { unacknowledged, source },
         }
     }
