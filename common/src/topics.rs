@@ -1,7 +1,10 @@
 //! The topics of a pipeline: their names, how they must be laid out, and making them so.
 //!
 //! Whichever binary starts first creates what is missing, with its configs; the brokers' auto-creation is never relied
-//! on. What is there already is checked and, but for a state topic that has to grow, left as it is.
+//! on. What is there already is checked and left as it is, but for a derived topic with too few partitions or too small
+//! a limit on batches: both are raised.
+
+use std::collections::HashMap;
 
 use tracing::{info, warn};
 
@@ -15,13 +18,15 @@ const TRANSACTIONS_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
 const DERIVED_RETENTION_MS: i64 = 2 * TRANSACTIONS_RETENTION_MS;
 /// De-duplication after a restart reads records of up to a day before the last one; twice that leaves room.
 const RETENTION_MS_MIN: i64 = 48 * 3_600_000;
-/// What a dead letter needs beyond the record that it wraps.
+/// What a dead letter needs beyond the record that it wraps: its headers, and what their batch needs.
 const DEAD_LETTER_BYTES_EXTRA: i64 = 65_536;
 /// Largest batch of the topics that hold snapshots. A snapshot is a few kilobytes; one that counts every currency in
 /// every country and window, as an attacker may have it, is a few megabytes.
 const SNAPSHOT_BYTES_MAX: i64 = 16 << 20;
-/// Kafka's default for `max.message.bytes`.
-const MESSAGE_BYTES_DEFAULT: i64 = 1_048_588;
+/// The config that limits a batch, in bytes.
+const BYTES_MAX: &str = "max.message.bytes";
+/// Kafka's default for it.
+const BYTES_MAX_DEFAULT: i64 = 1_048_588;
 
 /// The names of a pipeline's topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,25 +110,57 @@ pub async fn ensure(cluster: &Cluster, names: &TopicNames, partitions: i32) -> R
         );
     }
     let layout = Layout { partitions: source.partitions };
-    match admin.topic(&names.state).await? {
-        None => drop(create(&admin, state_request(names, layout)).await?),
-        Some(state) => {
-            check_state(&names.state, &state, layout)?;
-            if state.partitions < layout.partitions {
-                admin.grow_topic(&names.state, layout.partitions).await?;
-            }
-        }
-    }
     for request in derived_requests(names, layout, &source) {
         match admin.topic(&request.name).await? {
             None => drop(create(&admin, request).await?),
-            Some(state) if state.partitions < layout.partitions => {
-                admin.grow_topic(&request.name, layout.partitions).await?;
+            Some(state) => {
+                if request.name == names.state {
+                    check_state(&names.state, &state, layout)?;
+                }
+                if state.partitions < layout.partitions {
+                    admin.grow_topic(&request.name, layout.partitions).await?;
+                }
+                raise_bytes_max(&admin, names, &request, &state).await?;
             }
-            Some(_) => {}
         }
     }
     Ok(layout)
+}
+
+/// Raises the limit on batches of a derived topic that somebody else made, where it is below what may be written there.
+async fn raise_bytes_max(
+    admin: &Admin,
+    names: &TopicNames,
+    request: &TopicRequest,
+    state: &TopicState,
+) -> Result<(), TopicsError> {
+    let (topic, Some((has, needs))) = (&request.name, bytes_max_missing(request, state)) else { return Ok(()) };
+    let fault = match admin.set_config(topic, BYTES_MAX, &needs.to_string()).await {
+        Ok(()) => {
+            info!(%topic, from = has, to = needs, "max.message.bytes raised");
+            return Ok(());
+        }
+        Err(fault) if fault.may_pass() => return Err(fault.into()),
+        Err(fault) => fault,
+    };
+    let command = format!("kafka-configs --alter --topic {topic} --add-config {BYTES_MAX}={needs}");
+    if *topic == names.dead_letters {
+        // A record that is rejected but fits no dead letter would hold its partition up for ever.
+        return Err(TopicsError::Unsuitable {
+            topic: topic.clone(),
+            problem: format!("has {BYTES_MAX}={has}, too little for the largest dead letter, and {fault}"),
+            advice: format!("Raise it: {command}"),
+        });
+    }
+    warn!(%topic, "{BYTES_MAX}={has} may be too little for a large snapshot, and {fault}. Raise it: {command}");
+    Ok(())
+}
+
+/// What limit a topic has and what it needs, where it has less.
+fn bytes_max_missing(request: &TopicRequest, state: &TopicState) -> Option<(i64, i64)> {
+    let needs = number(&request.configs_as_map(), BYTES_MAX)?;
+    let has = number(&state.configs, BYTES_MAX)?;
+    (has < needs).then_some((has, needs))
 }
 
 async fn create(admin: &Admin, request: TopicRequest) -> Result<TopicState, Fault> {
@@ -135,7 +172,7 @@ async fn create(admin: &Admin, request: TopicRequest) -> Result<TopicState, Faul
 }
 
 impl TopicRequest {
-    fn configs_as_map(&self) -> std::collections::HashMap<String, String> {
+    fn configs_as_map(&self) -> HashMap<String, String> {
         self.configs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
@@ -161,28 +198,28 @@ fn state_request(names: &TopicNames, layout: Layout) -> TopicRequest {
         ("segment.ms", "600000".to_owned()),
         ("segment.bytes", (2 * SNAPSHOT_BYTES_MAX).to_string()),
         ("min.cleanable.dirty.ratio", "0.1".to_owned()),
-        ("max.message.bytes", SNAPSHOT_BYTES_MAX.to_string()),
+        (BYTES_MAX, SNAPSHOT_BYTES_MAX.to_string()),
     ];
     TopicRequest::new(&names.state, layout.partitions, configs)
 }
 
-fn derived_requests(names: &TopicNames, layout: Layout, source: &TopicState) -> [TopicRequest; 3] {
-    let source_bytes_max = number(source, "max.message.bytes").unwrap_or(MESSAGE_BYTES_DEFAULT);
+/// The topics besides the transactions topic; the state topic first, so that no other grows before it.
+fn derived_requests(names: &TopicNames, layout: Layout, source: &TopicState) -> [TopicRequest; 4] {
+    // Several dead letters go out as one batch of up to what brokers take by default, whatever the source's limit is.
+    let source_bytes_max = number(&source.configs, BYTES_MAX).unwrap_or(BYTES_MAX_DEFAULT).max(BYTES_MAX_DEFAULT);
     let kept = || ("retention.ms", DERIVED_RETENTION_MS.to_string());
-    let bytes_max = ("max.message.bytes", (source_bytes_max + DEAD_LETTER_BYTES_EXTRA).to_string());
+    let derived = |name: &str, configs| TopicRequest::new(name, layout.partitions, configs);
+    let dead_letter_bytes_max = (BYTES_MAX, (source_bytes_max + DEAD_LETTER_BYTES_EXTRA).to_string());
     [
-        TopicRequest::new(&names.dead_letters, layout.partitions, vec![kept(), bytes_max]),
-        TopicRequest::new(&names.windows, layout.partitions, vec![kept()]),
-        TopicRequest::new(
-            &names.anchors,
-            layout.partitions,
-            vec![kept(), ("max.message.bytes", SNAPSHOT_BYTES_MAX.to_string())],
-        ),
+        state_request(names, layout),
+        derived(&names.dead_letters, vec![kept(), dead_letter_bytes_max]),
+        derived(&names.windows, vec![kept()]),
+        derived(&names.anchors, vec![kept(), (BYTES_MAX, SNAPSHOT_BYTES_MAX.to_string())]),
     ]
 }
 
-fn number(state: &TopicState, config: &str) -> Option<i64> {
-    state.configs.get(config)?.parse().ok()
+fn number(configs: &HashMap<String, String>, config: &str) -> Option<i64> {
+    configs.get(config)?.parse().ok()
 }
 
 fn check_transactions(topic: &str, state: &TopicState) -> Result<(), TopicsError> {
@@ -206,7 +243,7 @@ fn check_transactions(topic: &str, state: &TopicState) -> Result<(), TopicsError
             ),
         });
     }
-    if number(state, "retention.ms").is_some_and(|kept_ms| (0..RETENTION_MS_MIN).contains(&kept_ms)) {
+    if number(&state.configs, "retention.ms").is_some_and(|kept_ms| (0..RETENTION_MS_MIN).contains(&kept_ms)) {
         warn!(%topic, "retention.ms is below 48 h: after a restart, repeats of records that are gone are not recognised");
     }
     Ok(())
@@ -269,11 +306,26 @@ mod tests {
         assert!(check_state("t.state", &state(7, &[]), layout).is_err());
     }
 
+    fn derived(source: &[(&str, &str)]) -> [TopicRequest; 4] {
+        derived_requests(&TopicNames::new("t"), Layout { partitions: 6 }, &state(6, source))
+    }
+
     #[test]
-    fn dead_letters_may_be_larger_than_what_they_wrap() {
-        let names = TopicNames::new("t");
-        let source = state(6, &[("max.message.bytes", "2000000")]);
-        let [dead_letters, ..] = derived_requests(&names, Layout { partitions: 6 }, &source);
-        assert!(dead_letters.configs.contains(&("max.message.bytes", "2065536".to_owned())));
+    fn dead_letters_may_be_larger_than_what_they_wrap_and_never_smaller_than_a_batch_of_ours() {
+        for (source, needs) in [("2000000", "2065536"), ("1000", "1114124"), ("1048588", "1114124")] {
+            let [_, dead_letters, ..] = derived(&[(BYTES_MAX, source)]);
+            assert!(dead_letters.configs.contains(&(BYTES_MAX, needs.to_owned())), "{dead_letters:?}");
+        }
+    }
+
+    #[test]
+    fn a_derived_topic_that_takes_too_little_is_seen() {
+        let [snapshots, dead_letters, windows, _] = derived(&[]);
+        let missing = |request, has| bytes_max_missing(request, &state(6, &[(BYTES_MAX, has)]));
+        assert_eq!(missing(&dead_letters, "1000000"), Some((1_000_000, 1_114_124)));
+        assert_eq!(missing(&dead_letters, "1114124"), None);
+        assert_eq!(missing(&snapshots, "1048588"), Some((1_048_588, SNAPSHOT_BYTES_MAX)));
+        assert_eq!(missing(&windows, "1000"), None, "has no limit of ours");
+        assert_eq!(bytes_max_missing(&dead_letters, &state(6, &[])), None, "configs that may not be read");
     }
 }

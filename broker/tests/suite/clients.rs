@@ -21,7 +21,7 @@ async fn records_come_back_as_they_were_sent_with_every_compression() {
     stage.topic("t", 1, &[]).await;
     let partition = stage.partition("t", 0).await;
     let mut sent: Vec<Record> = Vec::new();
-    for compression in [Compression::NoCompression, Compression::Gzip, Compression::Snappy] {
+    for compression in [Compression::NoCompression, Compression::Snappy] {
         let headers = BTreeMap::from([("name".to_owned(), b"value".to_vec()), ("empty".to_owned(), Vec::new())]);
         let records = vec![
             Record { headers, ..record(Some("key"), Some("value")) },
@@ -32,9 +32,9 @@ async fn records_come_back_as_they_were_sent_with_every_compression() {
         sent.extend(records);
     }
     let (fetched, high_watermark) = partition.fetch(0).await;
-    assert_eq!(high_watermark, 9);
+    assert_eq!(high_watermark, 6);
     let offsets: Vec<i64> = fetched.iter().map(|record| record.offset).collect();
-    assert_eq!(offsets, (0..9).collect::<Vec<_>>());
+    assert_eq!(offsets, (0..6).collect::<Vec<_>>());
     let records: Vec<Record> = fetched.into_iter().map(|record| record.record).collect();
     assert_eq!(records, sent);
 }

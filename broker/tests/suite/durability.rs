@@ -63,7 +63,7 @@ fn run(args: &[&str]) -> (Option<i32>, String) {
 async fn everything_is_there_after_a_restart() {
     let mut stage = Stage::new().await;
     stage.topic("t", 2, &[("retention.ms", "-1")]).await;
-    stage.partition("t", 1).await.produce(&["a", "b"], Compression::Gzip).await;
+    stage.partition("t", 1).await.produce(&["a", "b"], Compression::Snappy).await;
     let before = in_time(stage.krafka().await.admin().describe_cluster(Default::default())).await.unwrap().cluster_id;
     stage.restart().await;
     let after = in_time(stage.krafka().await.admin().describe_cluster(Default::default())).await.unwrap().cluster_id;

@@ -1,18 +1,19 @@
 //! The control plane: topics with their configs, and a group's committed offsets. All of it through krafka, because
 //! rskafka can create topics only without configs and knows no groups.
 
-use std::{collections::HashMap, future::Future};
+use std::{collections::HashMap, sync::Arc};
 
 use krafka::{
     admin::{
-        AdminClient, AlterConsumerGroupOffsetsOptions, ConfigResource, CreatePartitionsOptions, CreateTopicsOptions,
-        DescribeConfigsOptions, DescribeTopicsOptions, ListConsumerGroupOffsetsOptions, NewTopic, TopicPartition,
+        AdminClient, AlterConsumerGroupOffsetsOptions, ConfigOp, ConfigResource, CreatePartitionsOptions,
+        CreateTopicsOptions, DescribeConfigsOptions, DescribeTopicsOptions, IncrementalAlterConfigsOptions,
+        ListConsumerGroupOffsetsOptions, NewTopic, TopicPartition,
     },
     error::{ErrorCode, KrafkaError},
 };
 use tokio::time::timeout;
 
-use super::{Cluster, REQUEST_TIMEOUT, fault::Fault};
+use super::{Boxed, Cluster, REQUEST_TIMEOUT, fault::Fault};
 
 /// A topic to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct TopicState {
 /// Asks a cluster for what is not records.
 pub struct Admin {
     cluster: Cluster,
+    kafka: Arc<krafka::Kafka>,
     client: AdminClient,
 }
 
@@ -48,8 +50,9 @@ impl Admin {
     /// # Errors
     /// [`Fault::Unreachable`], with advice.
     pub async fn connect(cluster: &Cluster) -> Result<Self, Fault> {
-        let client = cluster.control().await?.admin().default_api_timeout(REQUEST_TIMEOUT).metrics_push(false);
-        Ok(Self { cluster: cluster.clone(), client })
+        let kafka = cluster.control().await?;
+        let client = kafka.admin().default_api_timeout(REQUEST_TIMEOUT).metrics_push(false);
+        Ok(Self { cluster: cluster.clone(), kafka, client })
     }
 
     /// Looks at a topic; `None` where it does not exist.
@@ -58,18 +61,19 @@ impl Admin {
     /// [`Fault`] when the cluster could not say.
     pub async fn topic(&self, name: &str) -> Result<Option<TopicState>, Fault> {
         let doing = format!("looking at topic {name}");
-        let described =
-            self.within(&doing, self.client.describe_topics([name], DescribeTopicsOptions::default())).await?;
+        let described = self
+            .within(&doing, Box::pin(self.client.describe_topics([name], DescribeTopicsOptions::default())))
+            .await?;
         let partitions = match described.into_iter().next() {
             Some((_, Ok(topic))) => i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
             Some((_, Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }))) | None => {
                 return Ok(None);
             }
-            Some((_, Err(error))) => return Err(self.fault(&doing, &error)),
+            Some((_, Err(error))) => return Err(self.fault(&doing, &error).await),
         };
         let resource = ConfigResource::topic(name);
         let asked = self.client.describe_configs([resource], DescribeConfigsOptions::default());
-        let configs = match self.within(&doing, asked).await?.into_iter().next() {
+        let configs = match self.within(&doing, Box::pin(asked)).await?.into_iter().next() {
             Some((_, Ok(entries))) => {
                 entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
             }
@@ -77,7 +81,7 @@ impl Admin {
             Some((_, Err(KrafkaError::Broker { code: ErrorCode::TopicAuthorizationFailed, .. }))) | None => {
                 HashMap::new()
             }
-            Some((_, Err(error))) => return Err(self.fault(&doing, &error)),
+            Some((_, Err(error))) => return Err(self.fault(&doing, &error).await),
         };
         Ok(Some(TopicState { partitions, configs }))
     }
@@ -88,15 +92,18 @@ impl Admin {
     /// [`Fault`] when the cluster refused or could not be asked.
     pub async fn create_topic(&self, request: &TopicRequest) -> Result<(), Fault> {
         let doing = format!("creating topic {}", request.name);
-        let mut topic = NewTopic::new(&request.name, request.partitions, request.replication_factor)
-            .map_err(|error| self.fault(&doing, &error))?;
+        let mut topic = match NewTopic::new(&request.name, request.partitions, request.replication_factor) {
+            Ok(topic) => topic,
+            Err(error) => return Err(self.fault(&doing, &error).await),
+        };
         for (name, value) in &request.configs {
             topic = topic.with_config(*name, value);
         }
-        let created = self.within(&doing, self.client.create_topics([topic], CreateTopicsOptions::default())).await?;
+        let created =
+            self.within(&doing, Box::pin(self.client.create_topics([topic], CreateTopicsOptions::default()))).await?;
         match created.into_iter().next() {
             Some((_, Err(KrafkaError::Broker { code: ErrorCode::TopicAlreadyExists, .. }) | Ok(_))) => Ok(()),
-            Some((_, Err(error))) => Err(self.fault(&doing, &error)),
+            Some((_, Err(error))) => Err(self.fault(&doing, &error).await),
             None => Err(Fault::Passing { doing, cause: "the answer does not mention the topic".to_owned() }),
         }
     }
@@ -108,10 +115,30 @@ impl Admin {
     pub async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), Fault> {
         let doing = format!("giving topic {name} {partitions} partitions");
         let options = CreatePartitionsOptions::default();
-        let grown = self.within(&doing, self.client.create_partitions([(name, partitions)], options)).await?;
+        let grown = self.within(&doing, Box::pin(self.client.create_partitions([(name, partitions)], options))).await?;
         match grown.into_iter().next() {
             Some((_, Ok(()))) => Ok(()),
-            Some((_, Err(error))) => Err(self.fault(&doing, &error)),
+            Some((_, Err(error))) => Err(self.fault(&doing, &error).await),
+            None => Err(Fault::Passing { doing, cause: "the answer does not mention the topic".to_owned() }),
+        }
+    }
+
+    /// Sets one config of a topic and leaves the others.
+    ///
+    /// # Errors
+    /// [`Fault`] when the cluster refused or could not be asked.
+    pub async fn set_config(&self, topic: &str, config: &str, value: &str) -> Result<(), Fault> {
+        let doing = format!("setting {config}={value} on topic {topic}");
+        let changes = [(ConfigResource::topic(topic), vec![ConfigOp::set(config, value)])];
+        let options = IncrementalAlterConfigsOptions::default();
+        match self
+            .within(&doing, Box::pin(self.client.incremental_alter_configs(changes, options)))
+            .await?
+            .into_iter()
+            .next()
+        {
+            Some((_, Ok(()))) => Ok(()),
+            Some((_, Err(error))) => Err(self.fault(&doing, &error).await),
             None => Err(Fault::Passing { doing, cause: "the answer does not mention the topic".to_owned() }),
         }
     }
@@ -125,9 +152,12 @@ impl Admin {
         let wanted = partitions.iter().map(|&partition| TopicPartition::new(topic, partition)).collect();
         let options = ListConsumerGroupOffsetsOptions::default().partitions(wanted);
         let mut committed = HashMap::new();
-        for (of, answer) in self.within(&doing, self.client.list_consumer_group_offsets(group, options)).await? {
-            if let Some(offset) = answer.map_err(|error| self.fault(&doing, &error))?.offset {
-                committed.insert(of.partition, offset);
+        for (of, answer) in
+            self.within(&doing, Box::pin(self.client.list_consumer_group_offsets(group, options))).await?
+        {
+            match answer {
+                Ok(answer) => committed.extend(answer.offset.map(|offset| (of.partition, offset))),
+                Err(error) => return Err(self.fault(&doing, &error).await),
             }
         }
         Ok(committed)
@@ -141,22 +171,32 @@ impl Admin {
         let doing = format!("committing offsets of group {group}");
         let offsets = offsets.iter().map(|&(partition, offset)| (TopicPartition::new(topic, partition), offset));
         let options = AlterConsumerGroupOffsetsOptions::default();
-        let answers = self.within(&doing, self.client.alter_consumer_group_offsets(group, offsets, options)).await?;
+        let answers =
+            self.within(&doing, Box::pin(self.client.alter_consumer_group_offsets(group, offsets, options))).await?;
         match answers.into_values().find_map(Result::err) {
             None => Ok(()),
-            Some(error) => Err(self.fault(&doing, &error)),
+            Some(error) => Err(self.fault(&doing, &error).await),
         }
     }
 
-    async fn within<T>(&self, doing: &str, call: impl Future<Output = Result<T, KrafkaError>>) -> Result<T, Fault> {
+    async fn within<T>(&self, doing: &str, call: Boxed<'_, Result<T, KrafkaError>>) -> Result<T, Fault> {
         // krafka keeps its own limit too; a little more time lets it say which step was slow.
         match timeout(REQUEST_TIMEOUT + REQUEST_TIMEOUT / 10, call).await {
-            Ok(answer) => answer.map_err(|error| self.fault(doing, &error)),
-            Err(_) => Err(Fault::silent(doing, REQUEST_TIMEOUT)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.fault(doing, &error).await),
+            Err(_) => {
+                self.cluster.discard_control(&self.kafka).await;
+                Err(Fault::silent(doing, REQUEST_TIMEOUT))
+            }
         }
     }
 
-    fn fault(&self, doing: &str, error: &KrafkaError) -> Fault {
+    /// The fault, and what it means for the client: what a broker said leaves it as it is; anything else is one that
+    /// lost its way, and whoever comes next connects anew.
+    async fn fault(&self, doing: &str, error: &KrafkaError) -> Fault {
+        if !matches!(error, KrafkaError::Broker { .. } | KrafkaError::Config { .. }) {
+            self.cluster.discard_control(&self.kafka).await;
+        }
         fault_of(&self.cluster, doing, error)
     }
 }

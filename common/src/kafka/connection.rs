@@ -1,6 +1,6 @@
 //! Where the cluster is, and the clients built for it: one of each kind, shared, and thrown away after a fault.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rskafka::{
     BackoffConfig,
@@ -9,15 +9,20 @@ use rskafka::{
         partition::{PartitionClient, UnknownTopicHandling},
     },
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::time::timeout;
 
 use super::{
-    REQUEST_TIMEOUT,
+    Boxed, REQUEST_TIMEOUT,
     fault::{Fault, advice},
+    shared_client::SharedClient,
 };
 
 /// Largest answer that is taken from a broker, in bytes: the largest batch a broker may hold plus room to spare.
 const RESPONSE_BYTES_MAX: usize = 32 << 20;
+
+/// Longest time that making a connection to a partition's leader takes, waiting for and building a client included.
+/// Far below the time after which a worker that does not come round counts as stuck.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -34,10 +39,8 @@ pub struct Cluster(Arc<Shared>);
 
 struct Shared {
     settings: ConnectionSettings,
-    // Held while a client is being built, on purpose: many partitions that lost their connection at the same time
-    // wait for one new client instead of building one each.
-    data: Mutex<Option<Arc<Client>>>,
-    control: Mutex<Option<krafka::Kafka>>,
+    data: SharedClient<Client>,
+    control: SharedClient<krafka::Kafka>,
 }
 
 impl fmt::Debug for Cluster {
@@ -50,7 +53,7 @@ impl Cluster {
     /// Names a cluster. Connects to nothing yet.
     #[must_use]
     pub fn new(settings: ConnectionSettings) -> Self {
-        Self(Arc::new(Shared { settings, data: Mutex::new(None), control: Mutex::new(None) }))
+        Self(Arc::new(Shared { settings, data: SharedClient::default(), control: SharedClient::default() }))
     }
 
     /// The bootstrap servers, as one text for messages.
@@ -61,60 +64,47 @@ impl Cluster {
 
     /// The client for records; built when there is none.
     pub(super) async fn client(&self) -> Result<Arc<Client>, Fault> {
-        let mut slot = self.0.data.lock().await;
-        if let Some(client) = &*slot {
-            return Ok(Arc::clone(client));
-        }
+        self.0.data.get(Box::pin(self.build_client())).await
+    }
+
+    async fn build_client(&self) -> Result<Client, Fault> {
         let building = ClientBuilder::new(self.0.settings.bootstrap_servers.clone())
             .client_id(self.0.settings.client_id.as_str())
             .max_message_size(RESPONSE_BYTES_MAX)
             .backoff_config(client_backoff())
             .build();
-        let client = match timeout(REQUEST_TIMEOUT, building).await {
-            Ok(Ok(client)) => Arc::new(client),
-            Ok(Err(error)) => return Err(self.unreachable(&error.to_string())),
-            Err(_) => return Err(self.unreachable("no answer")),
-        };
-        *slot = Some(Arc::clone(&client));
-        Ok(client)
+        match timeout(REQUEST_TIMEOUT, building).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
+            Err(_) => Err(self.unreachable("no answer")),
+        }
     }
 
-    /// Forgets `client`, so that the next caller gets a new one that starts from the bootstrap servers again. A
-    /// client that somebody else has replaced meanwhile is left alone.
+    /// Forgets `client`, so that the next caller gets a new one that starts from the bootstrap servers again.
     pub(super) async fn discard(&self, client: &Arc<Client>) {
-        let mut slot = self.0.data.lock().await;
-        if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, client)) {
-            *slot = None;
-        }
+        self.0.data.discard(client).await;
     }
 
-    /// A connection of its own to the leader of one partition.
+    /// A connection of its own to the leader of one partition, within [`CONNECT_LIMIT`].
     pub(super) async fn partition(&self, topic: &str, partition: i32) -> Result<(Arc<Client>, PartitionClient), Fault> {
-        let client = self.client().await?;
-        let connecting = client.partition_client(topic, partition, UnknownTopicHandling::Error);
         let doing = format!("connecting to the leader of {topic}-{partition}");
-        match answered(&doing, REQUEST_TIMEOUT, connecting).await {
-            Ok(Ok(connected)) => Ok((client, connected)),
-            Ok(Err(error)) => {
-                self.discard(&client).await;
-                Err(Fault::of(&error, &doing))
-            }
-            Err(silent) => {
-                self.discard(&client).await;
-                Err(silent)
-            }
-        }
+        let connecting = Box::pin(async {
+            let client = self.client().await?;
+            let connecting = Box::pin(client.partition_client(topic, partition, UnknownTopicHandling::Error));
+            let fault = match answered(&doing, REQUEST_TIMEOUT, connecting).await {
+                Ok(Ok(connected)) => return Ok((client, connected)),
+                Ok(Err(error)) => Fault::of(&error, &doing),
+                Err(silent) => silent,
+            };
+            self.discard(&client).await;
+            Err(fault)
+        });
+        answered(&doing, CONNECT_LIMIT, connecting).await?
     }
 
     /// The client of the control plane; connected when there is none.
-    pub(super) async fn control(&self) -> Result<krafka::Kafka, Fault> {
-        let mut slot = self.0.control.lock().await;
-        if let Some(kafka) = &*slot {
-            return Ok(kafka.clone());
-        }
-        let kafka = self.connect_control().await?;
-        *slot = Some(kafka.clone());
-        Ok(kafka)
+    pub(super) async fn control(&self) -> Result<Arc<krafka::Kafka>, Fault> {
+        self.0.control.get(Box::pin(self.connect_control())).await
     }
 
     /// A client of the control plane of its own, which knows nothing from before.
@@ -132,6 +122,11 @@ impl Cluster {
         }
     }
 
+    /// Forgets a control client that met a fault, as [`Cluster::discard`] does with one for records.
+    pub(super) async fn discard_control(&self, kafka: &Arc<krafka::Kafka>) {
+        self.0.control.discard(kafka).await;
+    }
+
     pub(super) fn unreachable(&self, cause: &str) -> Fault {
         let servers = self.servers();
         Fault::Unreachable { advice: advice(&servers, cause), servers, cause: cause.to_owned() }
@@ -139,7 +134,7 @@ impl Cluster {
 }
 
 /// Waits for `call` no longer than `limit`. rskafka itself would wait for ever for a broker that went silent.
-pub(super) async fn answered<T>(doing: &str, limit: Duration, call: impl Future<Output = T>) -> Result<T, Fault> {
+pub(super) async fn answered<T>(doing: &str, limit: Duration, call: Boxed<'_, T>) -> Result<T, Fault> {
     timeout(limit, call).await.map_err(|_| Fault::silent(doing, limit))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rskafka::client::error::{Error as ClientError, ProtocolError, RequestError};
 
 /// A fault of the broker, the network or the set-up: never of a record.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// No connection could be made. Says what to try.
     #[error("cannot reach Kafka at {servers}: {cause}. {advice}")]
@@ -41,6 +41,14 @@ pub enum Fault {
         /// What the broker said.
         cause: String,
     },
+    /// A batch, or a record in it, is larger than the topic takes. Fewer records at a time may fit.
+    #[error("{doing}: Kafka refused: {cause} (the topic's max.message.bytes is smaller than the batch)")]
+    TooLarge {
+        /// What was being done, with topic and partition.
+        doing: String,
+        /// What the broker said.
+        cause: String,
+    },
     /// The topic does not exist (any more, or yet).
     #[error("topic {topic} does not exist in this cluster")]
     NoSuchTopic {
@@ -63,7 +71,7 @@ impl Fault {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Silent { .. } | Self::Passing { .. } | Self::NoSuchTopic { .. } => true,
-            Self::Refused { .. } => false,
+            Self::Refused { .. } | Self::TooLarge { .. } => false,
             Self::DeadlineExceeded { last, .. } => last.may_pass(),
         }
     }
@@ -75,6 +83,9 @@ impl Fault {
     /// Sorts a server's or client's error by what helps.
     pub(crate) fn of(error: &ClientError, doing: &str) -> Self {
         match error {
+            ClientError::ServerError { protocol_error, .. } if is_too_large(*protocol_error) => {
+                Self::TooLarge { doing: doing.to_owned(), cause: describe(*protocol_error) }
+            }
             ClientError::ServerError { protocol_error, .. } if refuses(*protocol_error) => {
                 Self::Refused { doing: doing.to_owned(), cause: describe(*protocol_error) }
             }
@@ -86,13 +97,15 @@ impl Fault {
     }
 }
 
+fn is_too_large(error: ProtocolError) -> bool {
+    matches!(error, ProtocolError::MessageTooLarge | ProtocolError::RecordListTooLarge)
+}
+
 /// What a broker says for good: about the request, or about who asked. Everything else is worth another try.
 fn refuses(error: ProtocolError) -> bool {
     matches!(
         error,
-        ProtocolError::MessageTooLarge
-            | ProtocolError::InvalidTopicException
-            | ProtocolError::RecordListTooLarge
+        ProtocolError::InvalidTopicException
             | ProtocolError::InvalidRequiredAcks
             | ProtocolError::TopicAuthorizationFailed
             | ProtocolError::GroupAuthorizationFailed
@@ -153,6 +166,26 @@ mod tests {
         let text = advice("kafka:9092", "failed to lookup address information: Name or service not known");
         assert!(text.contains("KAFKA_BOOTSTRAP_SERVERS=localhost:9092"), "{text}");
         assert!(!advice("kafka:9092", "connection refused").contains("Compose"));
+    }
+
+    #[test]
+    fn a_batch_that_is_too_large_is_told_from_other_refusals() {
+        let of = |protocol_error| {
+            let server = ClientError::ServerError {
+                protocol_error,
+                error_message: None,
+                request: rskafka::client::error::RequestContext::Partition("t".into(), 0),
+                response: None,
+                is_virtual: false,
+            };
+            Fault::of(&server, "writing to t-0")
+        };
+        for error in [ProtocolError::MessageTooLarge, ProtocolError::RecordListTooLarge] {
+            let fault = of(error);
+            assert!(matches!(fault, Fault::TooLarge { .. }) && !fault.may_pass(), "{fault}");
+        }
+        assert!(matches!(of(ProtocolError::InvalidRecord), Fault::Refused { .. }));
+        assert!(matches!(of(ProtocolError::NotEnoughReplicas), Fault::Passing { .. }));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod fault;
 mod group;
 mod reader;
 mod record;
+mod shared_client;
 mod writer;
 
 pub use admin::{Admin, TopicRequest, TopicState};
@@ -34,13 +35,17 @@ pub use rskafka::client::partition::Compression;
 pub use rskafka::record::Record;
 pub use writer::{PartitionWriter, WriteError};
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
 /// Longest wait for one answer of a broker, beyond what the request itself asks it to wait.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time a read goes on retrying before it hands the fault up.
 pub const RETRY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A future in a box, without its type. krafka's are nested so deeply, and rskafka's so large, that whoever held them by
+/// type would overstrain the compiler or carry kilobytes for what happens rarely.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// First and longest pause between two tries.
 const BACKOFF: std::ops::Range<Duration> = Duration::from_millis(50)..Duration::from_secs(2);

@@ -100,21 +100,6 @@ impl Batch {
         }
     }
 
-    /// How many records.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match &self.records {
-            Records::Fetched(records) => records.len(),
-            Records::Detoured(records) => records.len(),
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The offset to read next. Offsets before it that hold no record here hold none at all.
     #[must_use]
     pub fn next_offset(&self) -> i64 {
@@ -258,7 +243,13 @@ impl PartitionReader {
             Some(detour) => detour,
             None => Detour::new(&self.cluster, &self.topic, self.partition).await?,
         };
-        let (records, next_offset) = detour.read(offset, bounds.end).await?;
+        let (records, next_offset) = match detour.read(offset, bounds.end).await {
+            Ok(read) => read,
+            Err(fault) => {
+                detour.close().await;
+                return Err(fault);
+            }
+        };
         self.detour = Some(detour);
         Ok(Read::Records(Batch { records: Records::Detoured(records), next_offset, high_watermark: bounds.end }))
     }
@@ -268,7 +259,7 @@ impl PartitionReader {
         let (client, connected) = self.connection().await?;
         let wait_ms = i32::try_from(self.options.wait.as_millis()).unwrap_or(i32::MAX);
         #[expect(clippy::disallowed_methods, reason = "the one place: the wait is bounded right below")]
-        let call = connected.fetch_records(offset, 1..bytes_max.saturating_add(1), wait_ms);
+        let call = Box::pin(connected.fetch_records(offset, 1..bytes_max.saturating_add(1), wait_ms));
         let error = match answered(&doing, self.options.wait + REQUEST_TIMEOUT, call).await {
             Ok(Ok((records, high_watermark))) => {
                 self.connected = Some((client, connected));
@@ -296,11 +287,11 @@ impl PartitionReader {
     async fn try_bounds(&mut self) -> Result<Bounds, Fault> {
         let doing = format!("asking for the offsets of {}-{}", self.topic, self.partition);
         let (client, connected) = self.connection().await?;
-        let asking = async {
+        let asking = Box::pin(async {
             let start = connected.get_offset(OffsetAt::Earliest).await?;
             let end = connected.get_offset(OffsetAt::Latest).await?;
             Ok(Bounds { start, end: end.max(start) })
-        };
+        });
         match answered(&doing, REQUEST_TIMEOUT, asking).await {
             Ok(Ok(bounds)) => {
                 self.connected = Some((client, connected));

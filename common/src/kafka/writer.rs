@@ -20,7 +20,8 @@ pub enum WriteError {
     /// The broker will not take this batch, however often it is sent. None of its records is in the log.
     #[error(transparent)]
     Refused(Fault),
-    /// The broker will not take so many bytes in one batch.
+    /// The topic takes no batch as large as this one: [`Fault::TooLarge`]. None of its records is in the log; in smaller
+    /// batches they may get there, and one that is too large by itself never will.
     #[error(transparent)]
     TooLarge(Fault),
     /// No acknowledgement within the deadline. The batch may be in the log, once or several times.
@@ -46,7 +47,7 @@ impl PartitionWriter {
 
     /// Sends one batch with acks=all and returns the offset of its first record.
     ///
-    /// Until `deadline` has passed since the call, faults that may pass are retried over new connections; `records`
+    /// Returns within `deadline`. Until then, faults that may pass are retried over new connections; `records`
     /// is asked for the batch again at each try and must give the same one. A batch whose acknowledgement got lost
     /// is in the log more than once afterwards: readers tell by the sequence header.
     ///
@@ -61,8 +62,9 @@ impl PartitionWriter {
         let give_up_at = Instant::now() + deadline;
         let mut attempt = 0;
         loop {
-            let fault = match self.try_write(records(), compression).await {
+            let fault = match self.try_write(records(), compression, give_up_at).await {
                 Ok(offset) => return Ok(offset),
+                Err(fault @ Fault::TooLarge { .. }) => return Err(WriteError::TooLarge(fault)),
                 Err(fault) if !fault.may_pass() => return Err(WriteError::Refused(fault)),
                 Err(fault) => fault,
             };
@@ -77,15 +79,24 @@ impl PartitionWriter {
         }
     }
 
-    async fn try_write(&mut self, records: Vec<Record>, compression: Compression) -> Result<i64, Fault> {
+    async fn try_write(
+        &mut self,
+        records: Vec<Record>,
+        compression: Compression,
+        give_up_at: Instant,
+    ) -> Result<i64, Fault> {
         let doing = format!("writing to {}-{}", self.topic, self.partition);
         // Taken out while the request is under way: a cancelled or failed call leaves no connection behind, whose
         // late answer could be taken for the next one's.
         let (client, connected) = match self.connected.take() {
             Some(connected) => connected,
-            None => self.cluster.partition(&self.topic, self.partition).await?,
+            None => {
+                let connecting = Box::pin(self.cluster.partition(&self.topic, self.partition));
+                answered(&doing, give_up_at.saturating_duration_since(Instant::now()), connecting).await??
+            }
         };
-        match answered(&doing, REQUEST_TIMEOUT, connected.produce(records, compression)).await {
+        let limit = REQUEST_TIMEOUT.min(give_up_at.saturating_duration_since(Instant::now()));
+        match answered(&doing, limit, Box::pin(connected.produce(records, compression))).await {
             Ok(Ok(offsets)) => {
                 self.connected = Some((client, connected));
                 Ok(offsets.first().copied().unwrap_or_default())
@@ -107,5 +118,24 @@ impl From<WriteError> for Fault {
         match error {
             WriteError::Refused(fault) | WriteError::TooLarge(fault) | WriteError::Unacknowledged(fault) => fault,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, time::timeout};
+
+    use super::*;
+    use crate::kafka::ConnectionSettings;
+
+    #[tokio::test]
+    async fn a_write_to_a_silent_broker_ends_with_its_own_deadline_not_with_that_of_a_request() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = silent.local_addr().expect("an address").to_string();
+        let settings = ConnectionSettings { bootstrap_servers: vec![address], client_id: "test".into() };
+        let mut writer = PartitionWriter::new(&Cluster::new(settings), "t", 0);
+        let write = writer.write(Vec::new, Compression::NoCompression, Duration::from_millis(50));
+        let ended = timeout(REQUEST_TIMEOUT / 2, write).await.expect("ends long before a request would");
+        assert!(matches!(ended, Err(WriteError::Unacknowledged(_))), "{ended:?}");
     }
 }

@@ -3,12 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::handmade::{now_ms, numbered, record, transaction};
-use crate::kafka::{Batch, Record};
-use crate::stage::Stage;
-use crate::{Checked, claim_eq};
+use crate::kafka::{Batch, Compression, Record};
+use crate::process::Process;
+use crate::stage::{READY_DEADLINE, Stage};
+use crate::{Checked, claim, claim_eq, wait};
 
 /// Far below a topic's `max.message.bytes`, far above what a value may have.
 const HUGE_BYTES: usize = 900_000;
+/// Far above what a batch may have unpacked; packed it is a few kilobytes.
+const UNPACKED_BYTES: usize = 64 << 20;
+/// Far below what holding such a batch takes.
+const RESIDENT_KIB_MAX: u64 = 60 << 10;
 
 pub(super) fn each_bad_input_is_a_dead_letter_with_its_bytes_and_reason(stage: &mut Stage<'_>) -> Checked {
     stage.create_topic(2)?;
@@ -124,5 +129,29 @@ pub(super) fn a_batch_sent_again_is_redelivered_and_a_gap_is_counted(stage: &mut
     claim_eq!(ledger["redelivered"], 100 + 10, "redelivered");
     claim_eq!(ledger["repeated"], 2, "repeated");
     claim_eq!(ledger["missing_from_sequence"], 3, "missing from the sequence");
+    Ok(())
+}
+
+pub(super) fn a_batch_that_is_huge_unpacked_is_undecodable_and_is_passed(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(1)?;
+    let mut client = stage.client();
+    let huge = Record::new(now_ms(), Some(&vec![b'0'; UNPACKED_BYTES]));
+    client.append(stage.topic(), 0, &Batch { records: vec![record(1)], compression: Compression::Gzip })?;
+    client.append(stage.topic(), 0, &Batch { records: vec![huge], compression: Compression::Gzip })?;
+    client.append(stage.topic(), 0, &Batch { records: vec![record(2)], compression: Compression::Gzip })?;
+    let mut consumer = stage.consumer(&[])?;
+    let ledger = |consumer: &Process| -> Option<Value> {
+        let summary: Value = serde_json::from_str(&consumer.get("/api/v1/summary")?.body).ok()?;
+        Some(summary["ledger"].clone())
+    };
+    wait::until_true("three records consumed", READY_DEADLINE, || {
+        consumer.runs() && ledger(&consumer).is_some_and(|ledger| ledger["consumed"] == 3)
+    })?;
+    let peak_kib = consumer.resident_peak_kib().unwrap_or(u64::MAX);
+    claim!(peak_kib <= RESIDENT_KIB_MAX, "the consumer took up to {peak_kib} KiB");
+    let ledger = ledger(&consumer).unwrap_or_default();
+    claim_eq!(ledger["accepted"], 2, "accepted");
+    claim_eq!(ledger["rejected"]["undecodable"], 1, "undecodable");
+    consumer.terminate(READY_DEADLINE)?;
     Ok(())
 }

@@ -96,6 +96,7 @@ scenarios! {
     EveryBroker, Jars, groups::kafkas_own_tool_shows_members_and_lag;
     EveryBroker, Nothing, bad_input::each_bad_input_is_a_dead_letter_with_its_bytes_and_reason;
     EveryBroker, Nothing, bad_input::a_batch_sent_again_is_redelivered_and_a_gap_is_counted;
+    EveryBroker, Nothing, bad_input::a_batch_that_is_huge_unpacked_is_undecodable_and_is_passed;
     EveryBroker, Nothing, strangers::records_of_other_clients_count_alike;
     EveryBroker, Nothing, strangers::what_rskafka_cannot_decode_is_counted_all_the_same;
     EveryBroker, Jars, strangers::the_java_console_producer_is_understood_in_every_compression;
@@ -105,6 +106,7 @@ scenarios! {
     EveryBroker, Nothing, refusals::a_state_topic_with_too_few_partitions_grows;
     EveryBroker, Nothing, refusals::a_state_topic_that_is_not_compacted_is_refused;
     EveryBroker, Nothing, refusals::broker_timestamps_are_refused;
+    EveryBroker, Nothing, refusals::a_dead_letter_topic_that_takes_too_little_is_raised;
     NoBroker, Nothing, verify::verify_without_a_broker_could_not_check;
     NoBroker, Nothing, refusals::every_wrong_setting_is_named_at_once;
     NoBroker, Nothing, refusals::an_unreachable_broker_is_named_while_not_ready;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::handmade::{now_ms, record};
+use crate::kafka::{Batch, Record};
 use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage};
 use crate::{Checked, binaries::binaries, claim, claim_eq, ports};
 
@@ -78,6 +80,19 @@ pub(super) fn broker_timestamps_are_refused(stage: &mut Stage<'_>) -> Checked {
     let configs = [("message.timestamp.type", "LogAppendTime")];
     stage.create(stage.topic(), 1, &configs)?;
     claim_refused(stage, &[stage.topic(), "--add-config message.timestamp.type=CreateTime"])
+}
+
+pub(super) fn a_dead_letter_topic_that_takes_too_little_is_raised(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(1)?;
+    // Both were made by somebody who thought that messages are small.
+    stage.create(&stage.topic_of("dlq"), 1, &[("max.message.bytes", "1000")])?;
+    stage.create(&stage.topic_of("state"), 1, &[("cleanup.policy", "compact"), ("max.message.bytes", "100")])?;
+    let bad = Record::new(now_ms(), Some(&[b'x'; 50_000]));
+    stage.client().append(stage.topic(), 0, &Batch::of(vec![record(1), bad, record(2)]))?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    claim_eq!(stage.length_of("dlq")?, Some(1), "dead letters");
+    Ok(())
 }
 
 /// Claims that the consumer ends, refusing, with each of these words.

@@ -50,12 +50,11 @@ pub struct Delivery {
 
 impl Delivery {
     /// The sizes of requests. They are cut before compression, so a large one has to be larger by what compression
-    /// takes away (records like ours shrink to a fifth with snappy, to a tenth with gzip).
+    /// takes away (records like ours shrink to a fifth with snappy).
     fn request_bytes(&self) -> RequestBytes {
         let shrinks_to = match self.compression {
             Compression::NoCompression => 1,
             Compression::Snappy => 5,
-            Compression::Gzip => 10,
         };
         let large_min = LARGE_REQUEST_BYTES_MIN * shrinks_to;
         RequestBytes { small_max: SMALL_REQUEST_BYTES_MAX, large_min, max: REQUEST_BYTES_MAX }
