@@ -85,9 +85,8 @@ fn print(summary: &Summary, json: bool) -> ExitCode {
     } else {
         report::ledger_table(summary)
     };
-    // A reader that has gone (`| head`) is no fault of the figures.
-    let _ = output::line(&text);
-    if summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight }
+    let taken = output::result(&text);
+    if taken && summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight }
 }
 
 /// How many partitions the state topic has.
@@ -147,11 +146,11 @@ async fn reset(configuration: &Configuration, confirmed: bool) -> Result<ExitCod
             .await
             .map_err(Fault::from)?;
     }
-    let _ = output::line(&format!(
+    let taken = output::result(&format!(
         "Generation {generation} of {} begins: {partitions} partitions, counted from the start of the log.",
         names.transactions
     ));
-    Ok(ExitCode::Done)
+    Ok(if taken { ExitCode::Done } else { ExitCode::NotRight })
 }
 
 /// The program, for `main` and for whatever lists its settings.

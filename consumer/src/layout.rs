@@ -41,7 +41,7 @@ pub(crate) async fn prepare(
     loop {
         let error = tokio::select! {
             () = context.stopping.cancelled() => return Ok(None),
-            layout = topics::ensure(&context.cluster, &context.names, partitions) => match layout {
+            layout = ensure(context, partitions) => match layout {
                 Ok(layout) => return Ok(Some(layout)),
                 Err(error) => error,
             },
@@ -56,6 +56,19 @@ pub(crate) async fn prepare(
             () = sleep(START_PAUSE) => {}
         }
     }
+}
+
+async fn ensure(context: &Context, partitions: i32) -> Result<Layout, TopicsError> {
+    let topic = &context.names.transactions;
+    if context.until_end && Admin::connect(&context.cluster).await?.topic(topic).await?.is_none() {
+        // Making it and finding nothing in it would look like a result.
+        return Err(TopicsError::Unsuitable {
+            topic: topic.clone(),
+            problem: "does not exist, so that it has no end to read to".to_owned(),
+            advice: "Check KAFKA_TOPIC, or let a producer write to it first".to_owned(),
+        });
+    }
+    topics::ensure(&context.cluster, &context.names, partitions).await
 }
 
 /// Looks for partitions that the topic has gained, makes the other topics follow, and then says so. Goes on for as long

@@ -56,6 +56,13 @@ impl Collector for ViewCollector {
             outcomes.metric_type(),
         )?;
         ConstCounter::new(missing).encode(sum)?;
+        let failed = encoder.encode_descriptor(
+            "group_commits_failed",
+            "Group commits that failed; the next one makes up for it",
+            None,
+            outcomes.metric_type(),
+        )?;
+        ConstCounter::new(self.0.failed_commits()).encode(failed)?;
         self.encode_gauges(encoder)
     }
 }

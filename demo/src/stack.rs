@@ -130,8 +130,8 @@ pub(crate) async fn run(started: Started<DemoSettings, NoCommand>) -> Result<Exi
     broker.stop().await?;
     outcome?;
     let summary = view.summary(now_ms());
-    let _ = output::line(&consumer::report::ledger_table(&summary));
-    Ok(if summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight })
+    let taken = output::result(&consumer::report::ledger_table(&summary));
+    Ok(if taken && summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight })
 }
 
 /// Runs producer and consumer until stopped, then lets the consumer come to the end of what was produced.

@@ -37,10 +37,9 @@ pub async fn serve(started: Started<ProducerSettings, NoCommand>) -> Result<Exit
     let serving = server.serve(routes(producer.counters()), ops);
     let Outcome { summary, result } = Box::pin(producer.run(&shutdown)).await;
     let text = if json { summary.to_json() } else { summary.to_string() };
-    // Where nobody reads the summary, nothing is lost that was not asked for.
-    let _ = output::line(&text);
+    let taken = output::result(&text);
     serving.stop().await;
-    result.map(|()| ExitCode::Done)
+    result.map(|()| if taken { ExitCode::Done } else { ExitCode::NotRight })
 }
 
 /// What can be asked of a running producer.

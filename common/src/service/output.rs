@@ -15,6 +15,20 @@ pub fn line(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Writes a result: what the process was run for. Gives whether it was taken; a reader that has gone (`| head`) has taken
+/// what it wanted, a full disk has not, and that is said.
+#[must_use]
+pub fn result(text: &str) -> bool {
+    match line(text) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => true,
+        Err(error) => {
+            complain(&format!("the result could not be written to standard output: {error}"));
+            false
+        }
+    }
+}
+
 /// Writes a line to standard error, past the log. For what is said before logging runs or after it has failed; where
 /// even that cannot be written, nobody is there to be told.
 pub(super) fn complain(text: &str) {

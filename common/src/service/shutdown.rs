@@ -1,4 +1,4 @@
-//! Stopping: the first SIGTERM or SIGINT asks everyone to finish, the second ends the process at once.
+//! Stopping: the first SIGTERM, SIGINT or SIGHUP (a terminal that is closed; not under `nohup`) asks everyone to finish, the second ends the process at once.
 //!
 //! Signals are watched by a thread of their own, so that a second one is obeyed even when every thread of the main
 //! runtime is stuck. That thread lives as long as the process.
@@ -41,7 +41,7 @@ pub struct Drain {
 }
 
 impl Shutdown {
-    /// Triggered by SIGTERM or SIGINT. A second signal exits at once with the code 143 or 130 and a line that says
+    /// Triggered by SIGTERM, SIGINT or, unless the process was told to ignore it, SIGHUP. A second signal exits at once with the code 143 or 130 and a line that says
     /// what was cut off. To be called once in a process.
     ///
     /// # Errors
@@ -51,7 +51,11 @@ impl Shutdown {
         // Registered here, not in the thread: a signal that comes right after this call counts already.
         let mut signals = {
             let _inside = runtime.enter();
-            Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+            Signals {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+                hangup: if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) },
+            }
         };
         let shutdown = Self::default();
         let watched = shutdown.clone();
@@ -120,6 +124,8 @@ fn lock(draining: &Mutex<Draining>) -> MutexGuard<'_, Draining> {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// `None` where it is ignored.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -127,8 +133,24 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => ("SIGTERM", ExitCode::SecondTerminate),
             _ = self.interrupt.recv() => ("SIGINT", ExitCode::SecondInterrupt),
+            () = hung_up(&mut self.hangup) => ("SIGHUP", ExitCode::SecondTerminate),
         }
     }
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started the process, `nohup` for one, has it ignore SIGHUP. Where that can't be told, nothing is changed.
+fn hangup_is_ignored() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return true };
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let hangup = 1 << (SignalKind::hangup().as_raw_value() - 1);
+    ignored.is_none_or(|ignored| ignored & hangup != 0)
 }
 
 async fn watch(signals: &mut Signals, shutdown: &Shutdown) {

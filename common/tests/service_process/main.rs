@@ -17,9 +17,11 @@ fn main() -> ExitCode {
     if std::env::var_os(process::MARKER).is_some() {
         return subject::main();
     }
-    let tests: [(&str, fn()); 15] = [
+    let tests: [(&str, fn()); 17] = [
         ("sigterm_drains_and_exits_0", sigterm_drains_and_exits_0),
         ("sigint_drains_and_exits_0", sigint_drains_and_exits_0),
+        ("a_terminal_that_is_closed_is_a_reason_to_drain", sighup_drains),
+        ("a_process_told_to_ignore_sighup_goes_on", sighup_ignored_is_ignored),
         ("a_second_signal_ends_a_drain_and_says_what_it_cut_off", a_second_signal_ends_a_drain),
         ("a_second_signal_ends_a_process_whose_threads_are_all_stuck", a_second_signal_ends_a_stuck_process),
         ("a_second_signal_ends_a_process_whose_log_nobody_reads", a_second_signal_ends_a_blocked_process),
@@ -59,6 +61,25 @@ fn sigint_drains_and_exits_0() {
     subject.signal("INT");
     let ended = subject.wait();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "drained\n"), "{ended:?}");
+}
+
+fn sighup_drains() {
+    let mut subject = Subject::start(&["--mode=serve"]);
+    subject.wait_for_line("ready to serve");
+    subject.signal("HUP");
+    let ended = subject.wait();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "drained\n"), "{ended:?}");
+}
+
+fn sighup_ignored_is_ignored() {
+    let mut subject = Subject::start_in(&["--mode=serve"], &[process::NOHUP]);
+    subject.wait_for_line("ready to serve");
+    subject.signal("HUP");
+    // Signals are taken in any order, but a process that SIGHUP has ended or stopped would not say this.
+    subject.signal("TERM");
+    let ended = subject.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("SIGTERM: stopping"), "{ended:?}");
 }
 
 fn a_second_signal_ends_a_drain() {

@@ -13,6 +13,9 @@ pub(super) const MARKER: &str = "SERVICE_UNDER_TEST";
 /// Whatever takes longer than this has failed.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// In the environment of a process that is told to ignore SIGHUP, as `nohup` does.
+pub(super) const NOHUP: (&str, &str) = ("STARTED_BY", "nohup");
+
 /// A running process under test; killed when dropped.
 pub(super) struct Subject {
     child: Child,
@@ -52,7 +55,10 @@ impl Subject {
 
     /// Starts it without anyone reading its standard error.
     pub(super) fn start_with(flags: &[&str], environment: &[(&str, &str)], stderr: Stdio) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        // Whatever started the tests may have them ignore SIGHUP, which is inherited.
+        let mut command = Command::new("/usr/bin/env");
+        command.arg(format!("--{}-signal=HUP", if environment.contains(&NOHUP) { "ignore" } else { "default" }));
+        command.arg(std::env::current_exe().unwrap());
         command.args(flags).env_clear().env(MARKER, "1").envs(environment.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         Self { child, lines: None, seen: String::new() }

@@ -20,7 +20,13 @@ let before = null;
 async function refresh() {
   const verdict = document.getElementById("verdict");
   try {
-    const { ledger: l, totals, partitions } = await (await fetch("/api/v1/summary")).json();
+    const answer = await fetch("/api/v1/summary");
+    if (answer.status === 503) {
+      verdict.className = "";
+      verdict.textContent = "The consumer is still reading what has been counted so far.";
+      return;
+    }
+    const { ledger: l, totals, partitions, partitions_missing: missing } = await answer.json();
     const rejected = Object.values(l.rejected).reduce((sum, count) => sum + count, 0);
     const balanced = l.consumed === l.accepted + l.redelivered + l.repeated + rejected
       && l.accepted === l.on_time + l.revised + l.too_late;
@@ -37,7 +43,8 @@ async function refresh() {
     fill("totals", Object.entries(totals.currency).sort((a, b) => b[1].count - a[1].count)
       .map(([code, cell]) => [code, grouped(cell.count), money(cell.sum_minor, code)]));
     fill("partitions", [["partition", "next offset", "watermark", "figures are"],
-      ...partitions.map(p => [String(p.partition), grouped(p.next_offset), p.watermark ?? "–", `${p.age_ms} ms old`])]);
+      ...partitions.map(p => [String(p.partition), grouped(p.next_offset), p.watermark ?? "–", `${p.age_ms} ms old`]),
+      ...missing.map(partition => [String(partition), "not counted yet", "–", "–"])]);
   } catch (error) {
     verdict.className = "bad";
     verdict.textContent = "The consumer does not answer; these are its last figures.";

@@ -90,9 +90,9 @@ pub async fn run(configuration: &Configuration, arguments: &Arguments, shutdown:
     } else {
         report.text()
     };
-    // A reader that has gone (`| head`) changes nothing about the figures.
-    let _ = output::line(&text);
+    let taken = output::result(&text);
     match report.verdict {
+        Verdict::Equal if !taken => ExitCode::NotRight,
         Verdict::Equal => ExitCode::Done,
         Verdict::Different => ExitCode::NotRight,
         Verdict::Unchecked => {
