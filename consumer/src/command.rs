@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use common::{
-    kafka::{Admin, Cluster, Fault, PartitionReader, PartitionWriter, ReadOptions, WriteError},
+    kafka::{Admin, Cluster},
     service::{ExitCode, OpsServer, Started, output},
     topics::{TopicNames, TopicsError},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
-    checkpoint::write_snapshot,
     clock::now_ms,
     error::ConsumerError,
-    fold::PartitionState,
-    http, metrics, pipeline, progress_bar, report,
-    restore::{highest_snapshot, read_heads},
+    http, metrics, pipeline, progress_bar, report, reset,
+    restore::highest_snapshot,
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
     verify,
@@ -32,12 +30,8 @@ pub enum ConsumerCommand {
     /// Count the log again and compare every number with the snapshots: exit code 0 equal, 1 different, 2 could not
     /// check
     Verify(verify::Arguments),
-    /// Begin a new generation: forget all figures and count from the start of the log, with the settings given
-    Reset {
-        /// Confirm
-        #[arg(long)]
-        yes: bool,
-    },
+    /// Begin a new generation: forget all figures and count anew, with the settings given
+    Reset(reset::Arguments),
 }
 
 /// The consumer's `main`.
@@ -51,7 +45,7 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
         Some(ConsumerCommand::Verify(asked)) => {
             Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)
         }
-        Some(ConsumerCommand::Reset { yes }) => reset(&started.configuration, yes).await,
+        Some(ConsumerCommand::Reset(arguments)) => reset::run(&started.configuration, &arguments).await,
     }
 }
 
@@ -90,7 +84,7 @@ fn print(summary: &Summary, json: bool) -> ExitCode {
 }
 
 /// How many partitions the state topic has.
-async fn state_partitions(cluster: &Cluster, names: &TopicNames) -> Result<i32, ConsumerError> {
+pub(crate) async fn state_partitions(cluster: &Cluster, names: &TopicNames) -> Result<i32, ConsumerError> {
     match Admin::connect(cluster).await?.topic(&names.state).await? {
         Some(state) => Ok(state.partitions),
         None => Err(TopicsError::Unsuitable {
@@ -115,44 +109,6 @@ async fn summarise(configuration: &Configuration) -> Result<ExitCode, ConsumerEr
     Ok(if summary.is_complete() { printed } else { ExitCode::NotRight })
 }
 
-async fn reset(configuration: &Configuration, confirmed: bool) -> Result<ExitCode, ConsumerError> {
-    let names = TopicNames::new(&configuration.topic);
-    if !confirmed {
-        return Err(ConsumerError::Unconfirmed(format!(
-            "reset forgets every total and window of {} and counts its log from the start. Consumers that run go over \
-             to the new generation by themselves. Say it with `consumer reset --yes`",
-            names.transactions
-        )));
-    }
-    let cluster = Cluster::new(configuration.connection.clone());
-    let partitions = state_partitions(&cluster, &names).await?;
-    let mut highest = None;
-    for partition in 0..partitions {
-        let reading = read_heads(&cluster, &names, partition, |head, _, state_offset| match head {
-            Ok(head) => highest = highest.max(Some(head.order().0)),
-            Err(cause) => warn!(partition, state_offset, %cause, "passed over: the new generation begins behind it"),
-        });
-        reading.await?;
-    }
-    // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
-    let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
-    let generation = highest.map_or(seconds_since_1970, |highest| highest + 1);
-    for partition in 0..partitions {
-        let mut log = PartitionReader::new(&cluster, &names.transactions, partition, ReadOptions::default());
-        let start = log.bounds().await?.start;
-        let state = PartitionState::new(generation, partition, configuration.fold.clone(), start, 0);
-        let mut writer = PartitionWriter::new(&cluster, &names.state, partition);
-        write_snapshot(&mut writer, &state.snapshot(None, now_ms()), common::kafka::RETRY_DEADLINE)
-            .await
-            .map_err(Fault::from)?;
-    }
-    let taken = output::result(&format!(
-        "Generation {generation} of {} begins: {partitions} partitions, counted from the start of the log.",
-        names.transactions
-    ));
-    Ok(if taken { ExitCode::Done } else { ExitCode::NotRight })
-}
-
 /// The program, for `main` and for whatever lists its settings.
 pub const PROGRAM: common::service::Program = common::service::Program {
     name: "consumer",
@@ -161,9 +117,3 @@ pub const PROGRAM: common::service::Program = common::service::Program {
     http_listen: "0.0.0.0:8080",
     log_filter: common::service::logging::DEFAULT_FILTER,
 };
-
-impl From<WriteError> for ConsumerError {
-    fn from(error: WriteError) -> Self {
-        Self::Fault(error.into())
-    }
-}

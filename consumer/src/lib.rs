@@ -28,6 +28,7 @@ pub mod pipeline;
 mod progress_bar;
 mod read_ahead;
 pub mod report;
+pub mod reset;
 pub mod restore;
 pub mod selection;
 pub mod settings;

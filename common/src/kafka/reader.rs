@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use rskafka::{
     client::{
         Client,
@@ -175,6 +176,23 @@ impl PartitionReader {
         }
     }
 
+    /// The offset of the first record whose timestamp is not before `time`; the end where there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] when it could not be had within the deadline.
+    pub async fn offset_at(&mut self, time: DateTime<Utc>) -> Result<i64, Fault> {
+        let end = self.bounds().await?.end;
+        let started = Instant::now();
+        let mut attempt = 0;
+        loop {
+            match self.try_offset(OffsetAt::Timestamp(time)).await {
+                // Below 0 where no record is as late.
+                Ok(offset) => return Ok(if (0..end).contains(&offset) { offset } else { end }),
+                Err(fault) => self.pause_after(fault, &mut attempt, started).await?,
+            }
+        }
+    }
+
     /// Reads from `offset` on. Returns no records when none came within the wait.
     ///
     /// # Errors
@@ -285,17 +303,18 @@ impl PartitionReader {
     }
 
     async fn try_bounds(&mut self) -> Result<Bounds, Fault> {
+        let start = self.try_offset(OffsetAt::Earliest).await?;
+        let end = self.try_offset(OffsetAt::Latest).await?;
+        Ok(Bounds { start, end: end.max(start) })
+    }
+
+    async fn try_offset(&mut self, at: OffsetAt) -> Result<i64, Fault> {
         let doing = format!("asking for the offsets of {}-{}", self.topic, self.partition);
         let (client, connected) = self.connection().await?;
-        let asking = Box::pin(async {
-            let start = connected.get_offset(OffsetAt::Earliest).await?;
-            let end = connected.get_offset(OffsetAt::Latest).await?;
-            Ok(Bounds { start, end: end.max(start) })
-        });
-        match answered(&doing, REQUEST_TIMEOUT, asking).await {
-            Ok(Ok(bounds)) => {
+        match answered(&doing, REQUEST_TIMEOUT, Box::pin(connected.get_offset(at))).await {
+            Ok(Ok(offset)) => {
                 self.connected = Some((client, connected));
-                Ok(bounds)
+                Ok(offset)
             }
             Ok(Err(error)) => {
                 self.cluster.discard(&client).await;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::{differences, log, log::Log, small, snapshots};
 
 /// What a recount takes from the snapshot, because nothing in the log could say it.
-const TAKEN_FOR_GRANTED: [&str; 5] = ["/format", "/generation", "/settings", "/partition", "/written_at_ms"];
+const TAKEN_FOR_GRANTED: [&str; 6] =
+    ["/format", "/generation", "/settings", "/partition", "/written_at_ms", "/anchored_at_ms"];
 
 /// Does something to the form of a snapshot.
 type Doctor = fn(&mut Value);

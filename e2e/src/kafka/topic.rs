@@ -8,8 +8,9 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest,
-    FindCoordinatorRequest, GroupId, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest,
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId, ListOffsetsRequest, OffsetFetchRequest,
+    ProduceRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -241,6 +242,20 @@ impl Client {
             self.read_range(topic, partition, from, to, |record| all.push((partition, record)))?;
         }
         Ok(all)
+    }
+
+    /// How many members a group has.
+    ///
+    /// # Errors
+    /// When the group's coordinator doesn't answer.
+    pub fn group_members(&mut self, group: &str) -> Result<usize, KafkaError> {
+        let key = StrBytes::from_string(group.to_owned());
+        let coordinator = self.call(&FindCoordinatorRequest::default().with_key(key.clone()), 1)?;
+        KafkaError::check(&format!("coordinator of group {group}"), coordinator.error_code, None)?;
+        let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(key)]);
+        let address = format!("{}:{}", coordinator.host, coordinator.port);
+        let answer = self.call_at(&address, &request, 1)?;
+        Ok(answer.groups.into_iter().map(|group| group.members.len()).sum())
     }
 
     /// What a group has committed for a partition; `None` where it has committed nothing.

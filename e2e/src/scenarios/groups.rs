@@ -150,6 +150,65 @@ pub(super) fn a_reset_is_followed_by_those_at_work_and_survives_an_old_snapshot(
     stage.claim_agreement(&summary).map(drop)
 }
 
+pub(super) fn a_reset_may_begin_at_the_end_or_at_a_time(stage: &mut Stage<'_>) -> Checked {
+    let count = scaled(1_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "47", "--start-time", "2026-11-20T10:00:00Z"])?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
+    stage.consumer(&["reset", "--to", "latest", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    let summary = stage.consume_to_end(&[])?;
+    claim_eq!(summary["ledger"]["consumed"], 0, "consumed from the end on");
+
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "48", "--start-time", "2026-11-20T11:00:00Z"])?;
+    stage.consumer(&["reset", "--to", "2026-11-20T11:00:00Z", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    let summary = stage.consume_to_end(&[])?;
+    claim_eq!(summary["ledger"]["consumed"].as_u64(), Some(scaled(1_000)), "consumed from a time on");
+    let mut unclear = stage.consumer(&["reset", "--to", "yesterday", "--yes"])?;
+    unclear.expect_exit(2, RUN_DEADLINE)?;
+    claim!(unclear.output().contains("earliest, latest"), "it doesn't say what it takes");
+    Ok(())
+}
+
+pub(super) fn two_settings_alive_count_one_and_the_same_thing(stage: &mut Stage<'_>) -> Checked {
+    let mut producer = stage.producer(&[&["--rate", "2000", "--seed", "49"], ALL_FAULTS.as_slice()].concat())?;
+    let mut before = stage.consumer(&OFTEN)?;
+    wait_shares(&[&before], 6, 6)?;
+    wait::until_true("every partition having a snapshot", RUN_DEADLINE, || {
+        before.summary().is_some_and(|summary| summary["partitions_missing"] == serde_json::json!([]))
+    })?;
+    // What a rolling update with a changed setting looks like while both are there, and after it.
+    let mut after = stage.consumer(&[OFTEN.as_slice(), &["--window-ms", "5000", "--lateness-ms", "1000"]].concat())?;
+    wait_shares(&[&before, &after], 6, 3)?;
+    after.wait_for_words("fold settings differ from the state's; the state's are followed", RUN_DEADLINE)?;
+    before.terminate(DRAIN)?;
+    wait_shares(&[&after], 6, 6)?;
+    producer.terminate(DRAIN)?;
+    after.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary).map(drop)
+}
+
+pub(super) fn a_foreign_member_of_the_group_is_named_and_waited_out(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(2)?;
+    // A Java consumer that knows another way of sharing only: the group has no way in common with ours.
+    let mut foreign = jars().map_err(Failure::new)?.tool("org.apache.kafka.tools.consumer.ConsoleConsumer");
+    foreign.args(["--bootstrap-server", stage.cluster().bootstrap(), "--topic", stage.topic()]);
+    foreign.args(["--group", &stage.group(), "--command-property"]);
+    foreign.arg("partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+    let mut foreign = Process::spawn(foreign, "foreign", stage.folder())?;
+    let members = |stage: &Stage<'_>| stage.client().group_members(&stage.group()).unwrap_or(0);
+    wait::until_true("the foreign member having joined", RUN_DEADLINE, || members(stage) == 1)?;
+    let mut consumer = stage.consumer(&OFTEN)?;
+    wait::until_true("a probe being told of the group", READY_DEADLINE, || {
+        consumer
+            .get("/readyz")
+            .is_some_and(|answer| answer.status == 503 && answer.body.contains("InconsistentGroupProtocol"))
+    })?;
+    foreign.kill9()?;
+    wait_shares(&[&consumer], 2, 2)?;
+    consumer.terminate(DRAIN).map(drop)
+}
+
 pub(super) fn kafkas_own_tool_shows_members_and_lag(stage: &mut Stage<'_>) -> Checked {
     stage.create_topic(3)?;
     let (mut one, mut other) = (stage.consumer(&OFTEN)?, stage.consumer(&OFTEN)?);

@@ -93,6 +93,9 @@ scenarios! {
     EveryBroker, Nothing, groups::a_member_without_partitions_stands_by_and_answers_for_all;
     EveryBroker, Nothing, groups::partitions_fixed_by_settings_need_no_group;
     EveryBroker, Nothing, groups::a_reset_is_followed_by_those_at_work_and_survives_an_old_snapshot;
+    EveryBroker, Nothing, groups::a_reset_may_begin_at_the_end_or_at_a_time;
+    EveryBroker, Nothing, groups::two_settings_alive_count_one_and_the_same_thing;
+    EveryBroker, Jars, groups::a_foreign_member_of_the_group_is_named_and_waited_out;
     EveryBroker, Jars, groups::kafkas_own_tool_shows_members_and_lag;
     EveryBroker, Nothing, bad_input::each_bad_input_is_a_dead_letter_with_its_bytes_and_reason;
     EveryBroker, Nothing, bad_input::a_batch_sent_again_is_redelivered_and_a_gap_is_counted;
