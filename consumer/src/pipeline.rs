@@ -12,11 +12,11 @@ use std::{
 use common::{
     kafka::{Admin, Cluster, Fault, PartitionReader, RETRY_DEADLINE, ReadOptions},
     service::{Condition, Ops},
-    topics::{self, Layout, TopicNames},
+    topics::{self, Layout, TopicNames, TopicsError},
 };
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     error::ConsumerError,
@@ -180,7 +180,9 @@ async fn prepare(
         if !error.may_pass() || (context.bounded && Instant::now() >= deadline) {
             return Err(error.into());
         }
-        warn!("{error}; trying again");
+        if let TopicsError::Fault(fault) = &error {
+            context.cluster.remind(fault);
+        }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),
             () = sleep(START_PAUSE) => {}
@@ -234,7 +236,7 @@ async fn committed(
         match asked {
             Ok(committed) => return Ok(committed),
             Err(fault) if !fault.may_pass() || Instant::now() >= deadline => return Err(fault),
-            Err(fault) => warn!("{fault}; trying again"),
+            Err(fault) => cluster.complain(&fault),
         }
         sleep(START_PAUSE).await;
     }

@@ -11,7 +11,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use broker::{Broker, BrokerConfig, BrokerError};
 use clap::Args;
 use common::{
-    kafka::{Compression, ConnectionSettings},
+    kafka::{Compression, ConnectionSettings, Security},
     service::{
         ExitCode, Failure, Metrics, NoCommand, Ops, OpsServer, Problems, Program, Settings, Shutdown, Started,
         http::HttpError, output,
@@ -185,7 +185,7 @@ async fn all_read(view: &View, acknowledged: u64) {
 }
 
 fn connection(bootstrap_servers: Vec<String>, client_id: &str) -> ConnectionSettings {
-    ConnectionSettings { bootstrap_servers, client_id: client_id.to_owned() }
+    ConnectionSettings { bootstrap_servers, client_id: client_id.to_owned(), security: Security::default() }
 }
 
 fn consumer_configuration(servers: Vec<String>) -> consumer::settings::Configuration {

@@ -101,7 +101,9 @@ impl Producer {
                     return Err(error);
                 }
                 condition.not_ready(error.to_string());
-                warn!("not sending yet, trying again in {} s: {error}", RETRY_INTERVAL.as_secs());
+                if let TopicsError::Fault(fault) = &error {
+                    cluster.remind(fault);
+                }
                 sleep(RETRY_INTERVAL).await;
             }
         };

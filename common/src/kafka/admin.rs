@@ -199,9 +199,15 @@ impl Admin {
         }
         match error {
             KrafkaError::Network(cause) => self.cluster.unreachable(&cause.to_string()),
-            KrafkaError::Auth { .. } | KrafkaError::Config { .. } => {
-                Fault::Refused { doing: doing.to_owned(), cause: error.to_string() }
-            }
+            KrafkaError::Auth { message, .. } => self.cluster.unreachable(message),
+            KrafkaError::Broker {
+                code:
+                    code @ (ErrorCode::TopicAuthorizationFailed
+                    | ErrorCode::GroupAuthorizationFailed
+                    | ErrorCode::ClusterAuthorizationFailed),
+                ..
+            } => Fault::Denied { doing: doing.to_owned(), cause: format!("{code:?}") },
+            KrafkaError::Config { .. } => Fault::Refused { doing: doing.to_owned(), cause: error.to_string() },
             KrafkaError::Broker { code, message } if !code.is_retriable() => {
                 Fault::Refused { doing: doing.to_owned(), cause: format!("{code:?} {message}") }
             }
