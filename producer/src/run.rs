@@ -92,7 +92,7 @@ impl Producer {
         let started = Instant::now();
         let attempts = async {
             loop {
-                let error = match topics::ensure(cluster, &names, self.configuration.partitions).await {
+                let error = match topics::ensure_transactions(cluster, &names, self.configuration.partitions).await {
                     Ok(layout) => return Ok(layout),
                     Err(error) => error,
                 };
