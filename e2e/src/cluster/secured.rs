@@ -31,6 +31,8 @@ impl Secured {
         std::fs::write(secured.key(), key)?;
         let (certificate, key) = authority.sign("localhost")?;
         std::fs::write(secured.keystore("trusted"), format!("{key}{certificate}{}", authority.pem()))?;
+        let (certificate, key) = authority.sign_until("localhost", (2020, 1, 1))?;
+        std::fs::write(secured.keystore("expired"), format!("{key}{certificate}{}", authority.pem()))?;
         let stranger = Authority::new("nobody knows me")?;
         let (certificate, key) = stranger.sign("localhost")?;
         std::fs::write(secured.keystore("stranger"), format!("{key}{certificate}{}", stranger.pem()))?;
@@ -72,7 +74,8 @@ impl Secured {
         self.folder.join(format!("server-{whose}.pem"))
     }
 
-    /// Has the broker show the certificate of a `trusted` authority or of a `stranger` from its next start on.
+    /// Has the broker show the certificate of a `trusted` authority, an `expired` one, or that of a `stranger` from its
+    /// next start on.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -158,8 +161,13 @@ impl Authority {
 
     /// A certificate in that name and its key, both PEM.
     fn sign(&self, name: &str) -> Checked<(String, String)> {
+        self.sign_until(name, (4096, 1, 1))
+    }
+
+    fn sign_until(&self, name: &str, expires: (i32, u8, u8)) -> Checked<(String, String)> {
         let key = KeyPair::generate().map_err(broken)?;
-        let params = named(name, &[name, "127.0.0.1"])?;
+        let mut params = named(name, &[name, "127.0.0.1"])?;
+        params.not_after = rcgen::date_time_ymd(expires.0, expires.1, expires.2);
         let certificate = params.signed_by(&key, &self.issuer).map_err(broken)?;
         Ok((certificate.pem(), key.serialize_pem()))
     }

@@ -123,10 +123,12 @@ pub(super) fn a_refused_login_or_certificate_is_named_and_mended_without_a_resta
     let metrics = consumer.get("/metrics").map(|answer| answer.body).unwrap_or_default();
     claim!(!metrics.is_empty() && !metrics.contains(PASSWORD), "the password is in /metrics");
 
-    // A broker that comes back with a certificate of nobody's, and then with its own again.
+    // A broker that comes back with a certificate of nobody's, then with an expired one, then with its own again.
     restart_showing(stage, "stranger")?;
     let mut producer = claim_named(stage, &mutual(stage), "KAFKA_SSL_CA_LOCATION")?;
     consumer.wait_for_words("KAFKA_SSL_CA_LOCATION", READY_DEADLINE)?;
+    restart_showing(stage, "expired")?;
+    producer.wait_for_words("has expired: have it renewed", READY_DEADLINE)?;
     restart_showing(stage, "trusted")?;
     producer.wait_ready(READY_DEADLINE)?;
     consumer.wait_ready(READY_DEADLINE)?;
