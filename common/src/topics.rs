@@ -1,7 +1,7 @@
 //! The topics of a pipeline: their names, how they must be laid out, and making them so.
 //!
-//! Whichever binary starts first creates what is missing, with its configs; the brokers' auto-creation is never relied
-//! on. What is there already is checked and left as it is, but for a derived topic with too few partitions or too small
+//! The consumer creates what is missing, with its configs, and the producer the transactions topic; the brokers'
+//! auto-creation is never relied on. What is there already is checked and left as it is, but for a derived topic with too few partitions or too small
 //! a limit on batches: both are raised.
 
 use std::collections::HashMap;
@@ -90,26 +90,28 @@ impl TopicsError {
     }
 }
 
-/// Creates the topics that are missing and checks the others. A transactions topic that exists keeps its partition
-/// count; a new one gets `partitions`.
+/// Creates the transactions topic where it is missing, and checks it: all that a producer needs, or may need rights for.
+/// A topic that exists keeps its partition count; a new one gets `partitions`.
+///
+/// # Errors
+/// [`TopicsError`]: a fault that may pass, or a topic that has to be mended first.
+pub async fn ensure_transactions(
+    cluster: &Cluster,
+    names: &TopicNames,
+    partitions: i32,
+) -> Result<Layout, TopicsError> {
+    let admin = Admin::connect(cluster).await?;
+    let (layout, _) = transactions(&admin, names, partitions).await?;
+    Ok(layout)
+}
+
+/// Creates all topics that are missing and checks the others, the transactions topic as [`ensure_transactions`] does.
 ///
 /// # Errors
 /// [`TopicsError`]: a fault that may pass, or a topic that has to be mended first.
 pub async fn ensure(cluster: &Cluster, names: &TopicNames, partitions: i32) -> Result<Layout, TopicsError> {
     let admin = Admin::connect(cluster).await?;
-    let found = admin.topic(&names.transactions).await?;
-    let source = match found {
-        Some(state) => state,
-        None => create(&admin, transactions_request(names, partitions)).await?,
-    };
-    check_transactions(&names.transactions, &source)?;
-    if source.partitions != partitions {
-        info!(
-            topic = %names.transactions, partitions = source.partitions, asked = partitions,
-            "the topic exists already and keeps its partition count"
-        );
-    }
-    let layout = Layout { partitions: source.partitions };
+    let (layout, source) = transactions(&admin, names, partitions).await?;
     for request in derived_requests(names, layout, &source) {
         match admin.topic(&request.name).await? {
             None => drop(create(&admin, request).await?),
@@ -127,6 +129,21 @@ pub async fn ensure(cluster: &Cluster, names: &TopicNames, partitions: i32) -> R
     Ok(layout)
 }
 
+async fn transactions(admin: &Admin, names: &TopicNames, partitions: i32) -> Result<(Layout, TopicState), TopicsError> {
+    let source = match admin.topic(&names.transactions).await? {
+        Some(state) => state,
+        None => create(admin, transactions_request(names, partitions)).await?,
+    };
+    check_transactions(&names.transactions, &source)?;
+    if source.partitions != partitions {
+        info!(
+            topic = %names.transactions, partitions = source.partitions, asked = partitions,
+            "the topic exists already and keeps its partition count"
+        );
+    }
+    Ok((Layout { partitions: source.partitions }, source))
+}
+
 /// Raises the limit on batches of a derived topic that somebody else made, where it is below what may be written there.
 async fn raise_bytes_max(
     admin: &Admin,
@@ -140,7 +157,8 @@ async fn raise_bytes_max(
             info!(%topic, from = has, to = needs, "max.message.bytes raised");
             return Ok(());
         }
-        Err(fault) if fault.may_pass() => return Err(fault.into()),
+        // Without the right to do it, somebody else has to: that is no reason to wait.
+        Err(fault) if fault.may_pass() && !matches!(fault, Fault::Denied { .. }) => return Err(fault.into()),
         Err(fault) => fault,
     };
     let command = format!("kafka-configs --alter --topic {topic} --add-config {BYTES_MAX}={needs}");

@@ -15,7 +15,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{error::ConsumerError, pipeline::Context};
 
@@ -50,7 +50,9 @@ pub(crate) async fn prepare(
         if !error.may_pass() || (context.is_bounded() && Instant::now() >= deadline) {
             return Err(error.into());
         }
-        warn!("{error}; trying again");
+        if let TopicsError::Fault(fault) = &error {
+            context.cluster.remind(fault);
+        }
         tokio::select! {
             () = context.stopping.cancelled() => return Ok(None),
             () = sleep(START_PAUSE) => {}

@@ -162,7 +162,7 @@ impl Restore<'_> {
         let admin = Admin::connect(self.cluster).await?;
         match admin.committed(self.group, &self.names.transactions, &[self.partition]).await {
             Ok(committed) => Ok(committed.get(&self.partition).copied()),
-            Err(fault) if fault.may_pass() => Err(fault.into()),
+            Err(fault) if fault.may_pass() && !matches!(fault, Fault::Denied { .. }) => Err(fault.into()),
             Err(fault) => {
                 warn!(partition = self.partition, %fault, "lost state would not be noticed: the group's commits can't be read");
                 Ok(None)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use common::{
-    kafka::{ConnectionSettings, GroupProtocol},
-    service::{Problems, Settings},
+    kafka::{ConnectionSettings, GroupProtocol, Security, SecuritySettings},
+    service::{Problems, Secret, Settings},
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,30 @@ pub struct ConsumerSettings {
     /// Brokers to start from, separated by commas
     #[arg(long, value_name = "HOST:PORT", global = true)]
     pub kafka_bootstrap_servers: Option<String>,
+    /// How connections to Kafka are secured
+    #[arg(long, value_name = "PROTOCOL", global = true)]
+    pub kafka_security_protocol: Option<String>,
+    /// How the user logs in, with a SASL protocol
+    #[arg(long, value_name = "NAME", global = true)]
+    pub kafka_sasl_mechanism: Option<String>,
+    /// The user, with a SASL protocol; the password is in KAFKA_SASL_PASSWORD or in a file
+    #[arg(long, value_name = "NAME", global = true)]
+    pub kafka_sasl_username: Option<String>,
+    /// The user's password; no argument, because others can see those
+    #[arg(skip)]
+    pub kafka_sasl_password: Option<Secret>,
+    /// File that holds the user's password, such as a mounted secret, instead of KAFKA_SASL_PASSWORD
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kafka_sasl_password_file: Option<String>,
+    /// PEM file of the authorities that brokers' certificates are checked with; without it, the public ones (Mozilla's list)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kafka_ssl_ca_location: Option<String>,
+    /// PEM file of the certificate that this client shows, for mutual TLS
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kafka_ssl_certificate_location: Option<String>,
+    /// PEM file of the key to that certificate, not encrypted
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kafka_ssl_key_location: Option<String>,
     /// Topic of the transactions; names of the other topics begin with it
     #[arg(long, value_name = "NAME", global = true)]
     pub kafka_topic: Option<String>,
@@ -114,6 +138,7 @@ impl Settings for ConsumerSettings {
         let defaults = FoldSettings::default();
         let bootstrap_servers =
             problems.bootstrap_servers("kafka_bootstrap_servers", &self.kafka_bootstrap_servers, "kafka:9092");
+        let security = self.validated_security(problems);
         let fold = FoldSettings {
             window_ms: problems.integer("window_ms", &self.window_ms, defaults.window_ms, 1_000..=24 * HOUR_MS, "ms"),
             out_of_order_ms: problems.integer(
@@ -150,7 +175,7 @@ impl Settings for ConsumerSettings {
             );
         }
         Configuration {
-            connection: ConnectionSettings { bootstrap_servers, client_id: "tally-consumer".to_owned() },
+            connection: ConnectionSettings { bootstrap_servers, client_id: "tally-consumer".to_owned(), security },
             topic: problems.topic_name("kafka_topic", &self.kafka_topic, "transactions"),
             partitions: problems.integer("kafka_partitions", &self.kafka_partitions, 6, 1..=4_000, "partitions"),
             group: problems.text("consumer_group", &self.consumer_group, "tally", 249),
@@ -196,5 +221,21 @@ impl Settings for ConsumerSettings {
             ),
             json: problems.flag("json", &self.json, false),
         }
+    }
+}
+
+impl ConsumerSettings {
+    fn validated_security(&self, problems: &mut Problems) -> Security {
+        let settings = SecuritySettings {
+            security_protocol: &self.kafka_security_protocol,
+            sasl_mechanism: &self.kafka_sasl_mechanism,
+            sasl_username: &self.kafka_sasl_username,
+            sasl_password: &self.kafka_sasl_password,
+            sasl_password_file: &self.kafka_sasl_password_file,
+            ssl_ca_location: &self.kafka_ssl_ca_location,
+            ssl_certificate_location: &self.kafka_ssl_certificate_location,
+            ssl_key_location: &self.kafka_ssl_key_location,
+        };
+        settings.validate(problems)
     }
 }

@@ -16,7 +16,7 @@ use std::{
 use broker::{Broker, BrokerConfig, BrokerError};
 use clap::Args;
 use common::{
-    kafka::{Cluster, Compression, ConnectionSettings, Fault, PartitionReader, ReadOptions},
+    kafka::{Cluster, Compression, ConnectionSettings, Fault, PartitionReader, ReadOptions, Security},
     service::{
         ExitCode, Failure, Metrics, NoCommand, Ops, OpsServer, Problems, Program, Settings, Shutdown, Started,
         http::HttpError, output,
@@ -194,7 +194,7 @@ async fn all_read(view: &View, cluster: &Cluster) -> Result<(), Fault> {
 }
 
 fn connection(bootstrap_servers: Vec<String>, client_id: &str) -> ConnectionSettings {
-    ConnectionSettings { bootstrap_servers, client_id: client_id.to_owned() }
+    ConnectionSettings { bootstrap_servers, client_id: client_id.to_owned(), security: Security::default() }
 }
 
 fn consumer_configuration(servers: Vec<String>) -> consumer::settings::Configuration {

@@ -61,6 +61,7 @@ fn play(scenario: &Scenario, kind: Option<Kind>, lab: &Lab) -> Result<Completion
         return Ok(Completion::ignored_with(reason));
     }
     let mut stage = match kind {
+        Some(_) if scenario.needs == Needs::SecuredBroker => Stage::with_cluster(lab.secured()?, lab, scenario.name)?,
         Some(kind) => Stage::new(lab, kind, scenario.name, scenario.needs == Needs::OwnBroker)?,
         None => Stage::without_broker(lab, scenario.name)?,
     };
@@ -73,7 +74,9 @@ fn available(scenario: &Scenario, kind: Option<Kind>, lab: &Lab) -> Result<(), U
         lab.offers(kind, scenario.needs == Needs::OwnBroker)?;
     }
     match scenario.needs {
-        Needs::Jars => jars().map(drop).map_err(|reason| Unavailable(format!("Kafka's tools are needed: {reason}"))),
+        Needs::Jars | Needs::SecuredBroker => {
+            jars().map(drop).map_err(|reason| Unavailable(format!("Kafka's tools are needed: {reason}")))
+        }
         Needs::Kcat if Command::new("kcat").arg("-V").output().is_err() => {
             Err(Unavailable("kcat is not installed".to_owned()))
         }

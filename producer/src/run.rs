@@ -92,7 +92,7 @@ impl Producer {
         let started = Instant::now();
         let attempts = async {
             loop {
-                let error = match topics::ensure(cluster, &names, self.configuration.partitions).await {
+                let error = match topics::ensure_transactions(cluster, &names, self.configuration.partitions).await {
                     Ok(layout) => return Ok(layout),
                     Err(error) => error,
                 };
@@ -101,7 +101,9 @@ impl Producer {
                     return Err(error);
                 }
                 condition.not_ready(error.to_string());
-                warn!("not sending yet, trying again in {} s: {error}", RETRY_INTERVAL.as_secs());
+                if let TopicsError::Fault(fault) = &error {
+                    cluster.remind(fault);
+                }
                 sleep(RETRY_INTERVAL).await;
             }
         };

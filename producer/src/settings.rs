@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use common::kafka::{Compression, ConnectionSettings};
-use common::service::{Problems, Settings};
+use common::kafka::{Compression, ConnectionSettings, Security, SecuritySettings};
+use common::service::{Problems, Secret, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::inject::Ratios;
@@ -22,6 +22,30 @@ pub struct ProducerSettings {
     /// Brokers to start from, separated by commas
     #[arg(long, value_name = "HOST:PORT")]
     pub kafka_bootstrap_servers: Option<String>,
+    /// How connections to Kafka are secured
+    #[arg(long, value_name = "PROTOCOL")]
+    pub kafka_security_protocol: Option<String>,
+    /// How the user logs in, with a SASL protocol
+    #[arg(long, value_name = "NAME")]
+    pub kafka_sasl_mechanism: Option<String>,
+    /// The user, with a SASL protocol; the password is in KAFKA_SASL_PASSWORD or in a file
+    #[arg(long, value_name = "NAME")]
+    pub kafka_sasl_username: Option<String>,
+    /// The user's password; no argument, because others can see those
+    #[arg(skip)]
+    pub kafka_sasl_password: Option<Secret>,
+    /// File that holds the user's password, such as a mounted secret, instead of KAFKA_SASL_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub kafka_sasl_password_file: Option<String>,
+    /// PEM file of the authorities that brokers' certificates are checked with; without it, the public ones (Mozilla's list)
+    #[arg(long, value_name = "FILE")]
+    pub kafka_ssl_ca_location: Option<String>,
+    /// PEM file of the certificate that this client shows, for mutual TLS
+    #[arg(long, value_name = "FILE")]
+    pub kafka_ssl_certificate_location: Option<String>,
+    /// PEM file of the key to that certificate, not encrypted
+    #[arg(long, value_name = "FILE")]
+    pub kafka_ssl_key_location: Option<String>,
     /// Topic of the transactions; names of the other topics begin with it
     #[arg(long, value_name = "NAME")]
     pub kafka_topic: Option<String>,
@@ -133,6 +157,7 @@ impl Settings for ProducerSettings {
             kafka: ConnectionSettings {
                 bootstrap_servers: problems.bootstrap_servers("kafka_bootstrap_servers", servers, "kafka:9092"),
                 client_id: "tally-producer".to_owned(),
+                security: self.validated_security(problems),
             },
             topic: problems.topic_name("kafka_topic", &self.kafka_topic, "transactions"),
             partitions: problems.integer("kafka_partitions", &self.kafka_partitions, 6, 1..=PARTITIONS_MAX, ""),
@@ -164,6 +189,20 @@ impl Settings for ProducerSettings {
 }
 
 impl ProducerSettings {
+    fn validated_security(&self, problems: &mut Problems) -> Security {
+        let settings = SecuritySettings {
+            security_protocol: &self.kafka_security_protocol,
+            sasl_mechanism: &self.kafka_sasl_mechanism,
+            sasl_username: &self.kafka_sasl_username,
+            sasl_password: &self.kafka_sasl_password,
+            sasl_password_file: &self.kafka_sasl_password_file,
+            ssl_ca_location: &self.kafka_ssl_ca_location,
+            ssl_certificate_location: &self.kafka_ssl_certificate_location,
+            ssl_key_location: &self.kafka_ssl_key_location,
+        };
+        settings.validate(problems)
+    }
+
     fn validated_ratios(&self, problems: &mut Problems) -> Ratios {
         let ratios = Ratios {
             malformed: problems.ratio("malformed_ratio", &self.malformed_ratio, 0.0),

@@ -205,9 +205,15 @@ impl Admin {
 pub(super) fn fault_of(cluster: &Cluster, doing: &str, error: &KrafkaError) -> Fault {
     match error {
         KrafkaError::Network(cause) => cluster.unreachable(&cause.to_string()),
-        KrafkaError::Auth { .. } | KrafkaError::Config { .. } => {
-            Fault::Refused { doing: doing.to_owned(), cause: error.to_string() }
-        }
+        KrafkaError::Auth { message, .. } => cluster.unreachable(message),
+        KrafkaError::Broker {
+            code:
+                code @ (ErrorCode::TopicAuthorizationFailed
+                | ErrorCode::GroupAuthorizationFailed
+                | ErrorCode::ClusterAuthorizationFailed),
+            ..
+        } => Fault::Denied { doing: doing.to_owned(), cause: format!("{code:?}") },
+        KrafkaError::Config { .. } => Fault::Refused { doing: doing.to_owned(), cause: error.to_string() },
         KrafkaError::Broker { code, message } if !code.is_retriable() => {
             Fault::Refused { doing: doing.to_owned(), cause: format!("{code:?} {message}") }
         }

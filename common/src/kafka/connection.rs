@@ -1,6 +1,10 @@
 //! Where the cluster is, and the clients built for it: one of each kind, shared, and thrown away after a fault.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rskafka::{
     BackoffConfig,
@@ -10,10 +14,10 @@ use rskafka::{
     },
 };
 use tokio::time::timeout;
+use tracing::warn;
 
 use super::{
-    Boxed, REQUEST_TIMEOUT,
-    fault::{Fault, advice},
+    Boxed, REQUEST_TIMEOUT, advice::advice, complaints::Complaints, fault::Fault, security::Security,
     shared_client::SharedClient,
 };
 
@@ -31,6 +35,8 @@ pub struct ConnectionSettings {
     pub bootstrap_servers: Vec<String>,
     /// The name that brokers log and count this client by.
     pub client_id: String,
+    /// How connections are secured.
+    pub security: Security,
 }
 
 /// A Kafka cluster. Cheap to clone; clones share connections.
@@ -41,6 +47,7 @@ struct Shared {
     settings: ConnectionSettings,
     data: SharedClient<Client>,
     control: SharedClient<krafka::Kafka>,
+    complaints: Complaints,
 }
 
 impl fmt::Debug for Cluster {
@@ -53,7 +60,12 @@ impl Cluster {
     /// Names a cluster. Connects to nothing yet.
     #[must_use]
     pub fn new(settings: ConnectionSettings) -> Self {
-        Self(Arc::new(Shared { settings, data: SharedClient::default(), control: SharedClient::default() }))
+        Self(Arc::new(Shared {
+            settings,
+            data: SharedClient::default(),
+            control: SharedClient::default(),
+            complaints: Complaints::default(),
+        }))
     }
 
     /// The bootstrap servers, as one text for messages.
@@ -68,12 +80,22 @@ impl Cluster {
     }
 
     async fn build_client(&self) -> Result<Client, Fault> {
-        let building = ClientBuilder::new(self.0.settings.bootstrap_servers.clone())
-            .client_id(self.0.settings.client_id.as_str())
+        let ConnectionSettings { bootstrap_servers, client_id, security } = &self.0.settings;
+        if !security.is_plaintext() {
+            // rskafka knows less of why a secured connection fails, and takes longer to say it.
+            self.control_anew().await?;
+        }
+        let mut builder = ClientBuilder::new(bootstrap_servers.clone())
+            .client_id(client_id.as_str())
             .max_message_size(RESPONSE_BYTES_MAX)
-            .backoff_config(client_backoff())
-            .build();
-        match timeout(REQUEST_TIMEOUT, building).await {
+            .backoff_config(client_backoff());
+        if let Some(tls) = security.rskafka_tls() {
+            builder = builder.tls_config(tls);
+        }
+        if let Some(sasl) = security.rskafka_sasl() {
+            builder = builder.sasl_config(sasl);
+        }
+        match timeout(REQUEST_TIMEOUT, builder.build()).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
             Err(_) => Err(self.unreachable("no answer")),
@@ -111,6 +133,7 @@ impl Cluster {
     pub(super) async fn connect_control(&self) -> Result<krafka::Kafka, Fault> {
         let connecting = krafka::Kafka::builder(self.servers())
             .client_id(self.0.settings.client_id.as_str())
+            .security(self.0.settings.security.krafka())
             .request_timeout(REQUEST_TIMEOUT)
             .connect_timeout(REQUEST_TIMEOUT / 2)
             .max_response_size(RESPONSE_BYTES_MAX)
@@ -122,14 +145,45 @@ impl Cluster {
         }
     }
 
+    /// Connects once more and keeps the client where there is none: whether a connection can be made *now*.
+    async fn control_anew(&self) -> Result<Arc<krafka::Kafka>, Fault> {
+        if let Some(kafka) = self.0.control.current().await {
+            self.discard_control(&kafka).await;
+        }
+        self.control().await
+    }
+
     /// Forgets a control client that met a fault, as [`Cluster::discard`] does with one for records.
     pub(super) async fn discard_control(&self, kafka: &Arc<krafka::Kafka>) {
         self.0.control.discard(kafka).await;
     }
 
+    /// Logs a fault that is tried again. The same fault is said once for all that meet it, and again after half a minute.
+    pub fn complain(&self, fault: &Fault) {
+        if self.0.complaints.is_due(&fault.sign(), Instant::now()) {
+            warn!("{fault}; trying again");
+        }
+    }
+
+    /// The same for a fault that makes its caller not ready, which has been logged already: only reminds of it.
+    pub fn remind(&self, fault: &Fault) {
+        if self.0.complaints.is_due_again(&fault.sign(), Instant::now()) {
+            warn!("{fault}; still trying");
+        }
+    }
+
     pub(super) fn unreachable(&self, cause: &str) -> Fault {
         let servers = self.servers();
-        Fault::Unreachable { advice: advice(&servers, cause), servers, cause: cause.to_owned() }
+        // krafka says first whom it could not reach, which the fault says itself.
+        let cause = cause.rsplit_once("last error: ").map_or(cause, |(_, last)| last);
+        let cause = cause
+            .split_once("could not connect to any of [")
+            .map_or(cause, |(_, rest)| rest.split_once("]: ").map_or(rest, |(_, cause)| cause));
+        Fault::Unreachable {
+            advice: advice(&servers, cause, &self.0.settings.security),
+            servers,
+            cause: cause.to_owned(),
+        }
     }
 }
 

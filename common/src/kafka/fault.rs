@@ -41,6 +41,17 @@ pub enum Fault {
         /// What the broker said.
         cause: String,
     },
+    /// The user that this client logs in as may not do that. Somebody may give it the right meanwhile.
+    #[error(
+        "{doing}: Kafka refused: {cause}. This client's user lacks an ACL: give it with kafka-acls as docs/operations.md \
+         lists under \"Rights\"; no restart is needed"
+    )]
+    Denied {
+        /// What was being done, with topic and partition.
+        doing: String,
+        /// What the broker said.
+        cause: String,
+    },
     /// A batch, or a record in it, is larger than the topic takes. Fewer records at a time may fit.
     #[error("{doing}: Kafka refused: {cause} (the topic's max.message.bytes is smaller than the batch)")]
     TooLarge {
@@ -66,11 +77,24 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What many calls that meet this fault at the same time have in common.
+    pub(super) fn sign(&self) -> String {
+        match self {
+            Self::Unreachable { servers, advice, .. } => format!("{servers} {advice}"),
+            Self::DeadlineExceeded { last, .. } => last.sign(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything but the broker.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Passing { .. } | Self::NoSuchTopic { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Denied { .. }
+            | Self::Silent { .. }
+            | Self::Passing { .. }
+            | Self::NoSuchTopic { .. } => true,
             Self::Refused { .. } | Self::TooLarge { .. } => false,
             Self::DeadlineExceeded { last, .. } => last.may_pass(),
         }
@@ -86,6 +110,9 @@ impl Fault {
             ClientError::ServerError { protocol_error, .. } if is_too_large(*protocol_error) => {
                 Self::TooLarge { doing: doing.to_owned(), cause: describe(*protocol_error) }
             }
+            ClientError::ServerError { protocol_error, .. } if denies(*protocol_error) => {
+                Self::Denied { doing: doing.to_owned(), cause: describe(*protocol_error) }
+            }
             ClientError::ServerError { protocol_error, .. } if refuses(*protocol_error) => {
                 Self::Refused { doing: doing.to_owned(), cause: describe(*protocol_error) }
             }
@@ -95,6 +122,15 @@ impl Fault {
             other => Self::Passing { doing: doing.to_owned(), cause: other.to_string() },
         }
     }
+}
+
+fn denies(error: ProtocolError) -> bool {
+    matches!(
+        error,
+        ProtocolError::TopicAuthorizationFailed
+            | ProtocolError::GroupAuthorizationFailed
+            | ProtocolError::ClusterAuthorizationFailed
+    )
 }
 
 fn is_too_large(error: ProtocolError) -> bool {
@@ -107,9 +143,6 @@ fn refuses(error: ProtocolError) -> bool {
         error,
         ProtocolError::InvalidTopicException
             | ProtocolError::InvalidRequiredAcks
-            | ProtocolError::TopicAuthorizationFailed
-            | ProtocolError::GroupAuthorizationFailed
-            | ProtocolError::ClusterAuthorizationFailed
             | ProtocolError::InvalidTimestamp
             | ProtocolError::UnsupportedSaslMechanism
             | ProtocolError::IllegalSaslState
@@ -126,9 +159,6 @@ fn describe(error: ProtocolError) -> String {
         ProtocolError::NotEnoughReplicas | ProtocolError::NotEnoughReplicasAfterAppend => {
             format!("{error} (fewer replicas in sync than min.insync.replicas asks for)")
         }
-        ProtocolError::TopicAuthorizationFailed => {
-            format!("{error} (this client's user lacks the ACL for the topic)")
-        }
         other => other.to_string(),
     }
 }
@@ -144,29 +174,9 @@ pub(crate) fn may_be_undecodable(error: &ClientError) -> bool {
     )
 }
 
-/// What to do when there is no way to the broker.
-pub(crate) fn advice(servers: &str, cause: &str) -> &'static str {
-    let unresolved =
-        ["lookup", "resolve", "name or service", "dns"].iter().any(|sign| cause.to_ascii_lowercase().contains(sign));
-    if servers.contains("kafka:9092") && unresolved {
-        "The name `kafka` exists only inside Docker Compose or Kubernetes; from a shell use KAFKA_BOOTSTRAP_SERVERS=localhost:9092"
-    } else if unresolved {
-        "Check the host names in KAFKA_BOOTSTRAP_SERVERS"
-    } else {
-        "Check that the broker runs and that KAFKA_BOOTSTRAP_SERVERS names its address"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_compose_name_outside_compose_is_met_with_the_address_that_works() {
-        let text = advice("kafka:9092", "failed to lookup address information: Name or service not known");
-        assert!(text.contains("KAFKA_BOOTSTRAP_SERVERS=localhost:9092"), "{text}");
-        assert!(!advice("kafka:9092", "connection refused").contains("Compose"));
-    }
 
     #[test]
     fn a_batch_that_is_too_large_is_told_from_other_refusals() {

@@ -16,12 +16,16 @@
 //! ever, treats some passing errors as final and fails a whole fetch for one record it can't decode.
 
 mod admin;
+mod advice;
+mod complaints;
 mod connection;
 mod detour;
 mod fault;
 mod group;
 mod reader;
 mod record;
+mod security;
+mod security_settings;
 mod shared_client;
 mod writer;
 
@@ -33,6 +37,8 @@ pub use reader::{Batch, Bounds, PartitionReader, Read, ReadOptions};
 pub use record::RecordView;
 pub use rskafka::client::partition::Compression;
 pub use rskafka::record::Record;
+pub use security::Security;
+pub use security_settings::SecuritySettings;
 pub use writer::{PartitionWriter, WriteError};
 
 use std::{future::Future, pin::Pin, time::Duration};

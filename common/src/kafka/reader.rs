@@ -12,7 +12,7 @@ use rskafka::{
     record::RecordAndOffset,
 };
 use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
     Cluster, REQUEST_TIMEOUT, RETRY_DEADLINE, backoff,
@@ -217,7 +217,7 @@ impl PartitionReader {
         if started.elapsed() + pause > self.options.deadline {
             return Err(Fault::DeadlineExceeded { deadline: self.options.deadline, last: Box::new(fault) });
         }
-        warn!(topic = %self.topic, partition = self.partition, attempt = *attempt, %fault, "read failed; trying again");
+        self.cluster.complain(&fault);
         sleep(pause).await;
         Ok(())
     }

@@ -54,6 +54,11 @@ impl<C> SharedClient<C> {
         }
     }
 
+    /// The client as it is, where there is one.
+    pub(super) async fn current(&self) -> Option<Arc<C>> {
+        self.0.lock().await.client.clone()
+    }
+
     /// Forgets `client`, so that the next caller gets a new one. One that somebody else has replaced meanwhile is left
     /// alone.
     pub(super) async fn discard(&self, client: &Arc<C>) {

@@ -10,7 +10,6 @@ use rskafka::{
     record::Record,
 };
 use tokio::time::{Instant, sleep_until};
-use tracing::warn;
 
 use super::{Cluster, REQUEST_TIMEOUT, backoff, connection::answered, fault::Fault};
 
@@ -74,7 +73,7 @@ impl PartitionWriter {
                 let last = Box::new(fault);
                 return Err(WriteError::Unacknowledged(Fault::DeadlineExceeded { deadline, last }));
             }
-            warn!(topic = %self.topic, partition = self.partition, attempt, %fault, "write failed; trying again");
+            self.cluster.complain(&fault);
             sleep_until(next_try).await;
         }
     }
@@ -126,13 +125,17 @@ mod tests {
     use tokio::{net::TcpListener, time::timeout};
 
     use super::*;
-    use crate::kafka::ConnectionSettings;
+    use crate::kafka::{ConnectionSettings, Security};
 
     #[tokio::test]
     async fn a_write_to_a_silent_broker_ends_with_its_own_deadline_not_with_that_of_a_request() {
         let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = silent.local_addr().expect("an address").to_string();
-        let settings = ConnectionSettings { bootstrap_servers: vec![address], client_id: "test".into() };
+        let settings = ConnectionSettings {
+            bootstrap_servers: vec![address],
+            client_id: "test".into(),
+            security: Security::default(),
+        };
         let mut writer = PartitionWriter::new(&Cluster::new(settings), "t", 0);
         let write = writer.write(Vec::new, Compression::NoCompression, Duration::from_millis(50));
         let ended = timeout(REQUEST_TIMEOUT / 2, write).await.expect("ends long before a request would");

@@ -26,7 +26,7 @@ pub mod start;
 mod bug;
 mod process;
 
-pub use config::{Problems, Settings};
+pub use config::{Problems, Secret, Settings};
 pub use exit::{ExitCode, Failure};
 pub use http::{Ops, OpsServer};
 pub use liveness::{Heartbeat, Liveness};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::jars::{Jars, jars};
+use super::secured::{self, Secured};
 use super::{Cluster, Home};
 use crate::process::Process;
 use crate::{Checked, Failure, ports};
@@ -65,6 +66,27 @@ pub(super) fn start(folder: &Path, purpose: Purpose) -> Checked<Cluster> {
     let configuration = home.path().join("server.properties");
     std::fs::write(&configuration, settings(&data, port, ports::free()))?;
     Cluster::launch(port, ApacheHome { folder: home, configuration, jars, purpose })
+}
+
+/// Starts a broker that asks for a login or a certificate on some of its ports, and for rights on all topics.
+pub(super) fn start_secured(folder: &Path) -> Checked<Cluster> {
+    let jars = jars().map_err(Failure::new)?;
+    let home = tempfile::Builder::new().prefix("secured-kafka-").tempdir_in(folder)?;
+    let data = home.path().join("data");
+    std::fs::create_dir(&data)?;
+    for file in std::fs::read_dir(formatted(jars, folder)?)? {
+        let file = file?;
+        std::fs::copy(file.path(), data.join(file.file_name()))?;
+    }
+    let port = ports::free();
+    let secured = Secured::prepare(home.path())?;
+    let configuration = home.path().join("server.properties");
+    let text = settings(&data, port, ports::free());
+    std::fs::write(&configuration, secured::settings(&text, &secured))?;
+    let mut cluster =
+        Cluster::launch(port, ApacheHome { folder: home, configuration, jars, purpose: Purpose::Scenarios })?;
+    cluster.secured = Some(secured);
+    Ok(cluster)
 }
 
 /// A data folder as `kafka-storage format` leaves it, made once and copied: neither file names a port or a path.

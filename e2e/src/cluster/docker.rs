@@ -45,7 +45,8 @@ pub(super) fn start() -> Checked<Cluster> {
     let image = format!("apache/kafka:{VERSION}");
     arguments.push(&image);
     docker(&arguments)?;
-    let mut cluster = Cluster { bootstrap: format!("127.0.0.1:{port}"), host: Host::Container(Container { name }) };
+    let mut cluster =
+        Cluster { bootstrap: format!("127.0.0.1:{port}"), host: Host::Container(Container { name }), secured: None };
     cluster.wait_ready()?;
     Ok(cluster)
 }

@@ -115,6 +115,14 @@ impl Lab {
         }
     }
 
+    /// A broker of one's own with secured ports.
+    ///
+    /// # Errors
+    /// When there are no jars, or it can't be started.
+    pub fn secured(&self) -> Checked<Cluster> {
+        apache::start_secured(self.folder())
+    }
+
     /// A broker to measure with.
     ///
     /// # Errors

@@ -8,11 +8,13 @@ mod docker;
 mod embedded;
 mod jars;
 mod lab;
+mod secured;
 
 use std::time::Duration;
 
 pub use jars::{Jars, jars};
 pub use lab::{Kind, Lab, Unavailable};
+pub use secured::Secured;
 
 use crate::kafka::Client;
 use crate::process::{Process, Signal};
@@ -28,6 +30,7 @@ const END_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Cluster {
     bootstrap: String,
     host: Host,
+    secured: Option<Secured>,
 }
 
 /// What a broker runs in.
@@ -52,13 +55,13 @@ impl Cluster {
     /// A broker that belongs to somebody else.
     #[must_use]
     pub fn given(bootstrap: &str) -> Self {
-        Self { bootstrap: bootstrap.to_owned(), host: Host::Given }
+        Self { bootstrap: bootstrap.to_owned(), host: Host::Given, secured: None }
     }
 
     /// Starts a broker of ours for the first time.
     fn launch(port: u16, home: impl Home + 'static) -> Checked<Self> {
         let host = Host::Process { started: None, home: Box::new(home) };
-        let mut cluster = Self { bootstrap: format!("127.0.0.1:{port}"), host };
+        let mut cluster = Self { bootstrap: format!("127.0.0.1:{port}"), host, secured: None };
         cluster.start()?;
         Ok(cluster)
     }
@@ -67,6 +70,15 @@ impl Cluster {
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// Its secured ports and what opens them.
+    ///
+    /// # Panics
+    /// When the scenario didn't ask for a secured broker.
+    #[must_use]
+    pub fn secured(&self) -> &Secured {
+        self.secured.as_ref().expect("a scenario that uses secured ports is listed with a secured broker")
     }
 
     /// A client of it.

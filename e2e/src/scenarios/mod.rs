@@ -10,6 +10,7 @@ mod groups;
 mod history;
 mod outages;
 mod refusals;
+mod secured;
 mod strangers;
 mod verify;
 
@@ -36,6 +37,8 @@ pub enum Needs {
     OwnBroker,
     /// Kafka's own tools and Java.
     Jars,
+    /// A broker of its own with secured ports, from the jars.
+    SecuredBroker,
     /// kcat, which is run where it is installed and nowhere demanded.
     Kcat,
 }
@@ -105,6 +108,9 @@ scenarios! {
     EveryBroker, Jars, strangers::the_java_console_producer_is_understood_in_every_compression;
     EveryBroker, Kcat, strangers::kcat_is_understood;
     ApacheOnly, Jars, strangers::transactions_of_a_java_producer_count_and_an_open_one_hangs_nothing;
+    ApacheOnly, SecuredBroker, secured::a_refused_login_or_certificate_is_named_and_mended_without_a_restart;
+    ApacheOnly, SecuredBroker, secured::the_documented_rights_are_enough_and_no_more;
+    ApacheOnly, SecuredBroker, secured::totals_are_exact_over_sasl_ssl_and_over_mutual_tls;
     EveryBroker, Nothing, refusals::a_state_topic_with_too_many_partitions_is_refused;
     EveryBroker, Nothing, refusals::a_state_topic_with_too_few_partitions_grows;
     EveryBroker, Nothing, refusals::a_state_topic_that_is_not_compacted_is_refused;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use broker::{Broker, BrokerConfig};
-use common::kafka::{Cluster, ConnectionSettings, PartitionReader, Read, ReadOptions};
+use common::kafka::{Cluster, ConnectionSettings, PartitionReader, Read, ReadOptions, Security};
 use common::service::config::Problems;
 use common::service::{Liveness, Metrics, Ops, Readiness, Settings as _, Shutdown};
 use common::wire::SequenceHeader;
@@ -66,6 +66,7 @@ pub(crate) async fn log(address: SocketAddr, topic: &str, partitions: i32) -> BT
     let cluster = Cluster::new(ConnectionSettings {
         bootstrap_servers: vec![address.to_string()],
         client_id: "producer-test".to_owned(),
+        security: Security::default(),
     });
     let mut log = BTreeMap::new();
     for partition in 0..partitions {

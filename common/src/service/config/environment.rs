@@ -5,7 +5,6 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::Command;
 use serde_json::{Map, Value};
 
 use super::{Problems, Settings, variable};
@@ -45,7 +44,8 @@ impl Environment {
 pub fn layered<S: Settings>(flags: S, environment: &Environment, problems: &mut Problems) -> S {
     let mut merged = fields(&flags);
     let mut pairs = Vec::new();
-    for field in field_names::<S>() {
+    // The fields as envy knows them: a secret is no argument.
+    for field in fields(&unset::<S>()).into_iter().map(|(field, _)| field) {
         let given_as_flag = merged.get(&field).is_some_and(|value| !value.is_null());
         let name = variable(&field);
         match environment.value(&name).map(OsStr::to_str) {
@@ -67,11 +67,6 @@ pub fn layered<S: Settings>(flags: S, environment: &Environment, problems: &mut 
 /// The settings when nothing is set.
 pub(crate) fn unset<S: Settings>() -> S {
     envy::from_iter(std::iter::empty()).expect("each field is an Option")
-}
-
-/// The declared fields, in order.
-pub(super) fn field_names<S: clap::Args>() -> Vec<String> {
-    S::augment_args(Command::new("settings")).get_arguments().map(|arg| arg.get_id().to_string()).collect()
 }
 
 fn fields<S: Settings>(settings: &S) -> Map<String, Value> {

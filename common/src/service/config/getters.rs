@@ -6,10 +6,16 @@ use std::path::PathBuf;
 use super::Problems;
 
 /// A value that is in no log and no message.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
+    /// Hides `value`.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
     /// The value itself, for the one call that needs it.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -77,15 +83,15 @@ impl Problems {
 
     /// A secret, or nothing. It is taken as it is; only what a mistake at mounting it leaves behind is a problem:
     /// nothing at all, or a line break at an end.
-    pub fn optional_secret(&mut self, setting: &'static str, given: &Option<String>) -> Option<Secret> {
+    pub fn optional_secret(&mut self, setting: &'static str, given: &Option<Secret>) -> Option<Secret> {
         self.describe(setting, None, "a text, kept out of logs and messages");
-        let value = given.as_deref()?;
+        let value = given.as_ref()?.reveal();
         let wrong = if value.is_empty() {
             "is empty; leave it out instead"
         } else if value.trim_matches(['\r', '\n']) != value {
             "begins or ends with a line break; give it without one"
         } else {
-            return Some(Secret(value.to_owned()));
+            return Some(Secret::new(value));
         };
         self.add(&[setting], format!("(hidden) {wrong}"));
         None
@@ -155,16 +161,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_in_no_message_and_no_debug_output() {
+        let given = |value: &str| Some(Secret::new(value));
         let mut problems = Problems::default();
-        let secret = problems.optional_secret("password", &given("hunter2 ")).unwrap();
+        let secret = problems.optional_secret("sasl_password", &given("hunter2 ")).unwrap();
         assert_eq!((secret.reveal(), format!("{secret:?}").as_str()), ("hunter2 ", "(hidden)"));
-        assert!(problems.optional_secret("password", &given("hunter2\n")).is_none());
-        assert!(problems.optional_secret("password", &given("")).is_none());
+        assert!(problems.optional_secret("sasl_password", &given("hunter2\n")).is_none());
+        assert!(problems.optional_secret("sasl_password", &given("")).is_none());
         let told = problems.finish().unwrap_err().to_string();
-        assert!(
-            !told.contains("hunter2") && told.contains("PASSWORD (--password): (hidden) begins or ends with"),
-            "{told}"
-        );
+        assert!(!told.contains("hunter2") && told.contains("SASL_PASSWORD: (hidden) begins or ends with"), "{told}");
     }
 
     #[test]

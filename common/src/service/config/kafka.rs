@@ -132,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_a_servers_address_is_not_repeated() {
+        let mut problems = Problems::default();
+        problems.bootstrap_servers("kafka_bootstrap_servers", &Some("app:hunter2@kafka:9092".to_owned()), "a:1");
+        let told = problems.finish().unwrap_err().to_string();
+        assert!(told.contains("KAFKA_BOOTSTRAP_SERVERS") && told.contains('@') && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
     fn topic_names_follow_kafkas_rules_and_leave_room_for_suffixes() {
         let longest = "a".repeat(241);
         for good in ["transactions", "a", "A.b_c-9", "...", longest.as_str()] {

@@ -34,7 +34,7 @@
 //! problems.finish().unwrap();
 //! ```
 //!
-//! Promises: a secret's value is never in a message; variables that are not declared, not Unicode or only differ in
+//! Promises: a secret's value is never in a message and never taken from an argument; variables that are not declared, not Unicode or only differ in
 //! case from ours are never touched. Never does: read files, or look at the environment after start.
 
 mod address;
@@ -72,7 +72,13 @@ pub fn variable(field: &str) -> String {
     field.to_ascii_uppercase()
 }
 
-/// The flag of a field: `kafka_topic` → `--kafka-topic`.
-pub fn flag(field: &str) -> String {
-    format!("--{}", field.replace('_', "-"))
+/// The flag of a field: `kafka_topic` → `--kafka-topic`. A secret has none.
+pub fn flag(field: &str) -> Option<String> {
+    (!is_secret(field)).then(|| format!("--{}", field.replace('_', "-")))
+}
+
+/// Whether a field holds a secret: its name ends with `_password`. Whoever may list processes sees their arguments, so
+/// there is only the variable; the field is a [`Secret`] with `#[arg(skip)]`.
+fn is_secret(field: &str) -> bool {
+    field.ends_with("_password")
 }

@@ -42,7 +42,7 @@ pub struct ConfigurationError {
 }
 
 impl Problems {
-    /// Adds a problem of one field, or of several together. The variable and flag names are put before `message`.
+    /// Adds a problem of one field, or of several together. The names of variables and flags are put before `message`.
     pub fn add(&mut self, settings: &[&str], message: impl Into<String>) {
         let settings = settings.iter().map(|&name| name.to_owned()).collect();
         self.found.push(Problem { settings, message: message.into() });
@@ -109,7 +109,10 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, setting) in self.settings.iter().enumerate() {
             let joint = if index == 0 { "" } else { " and " };
-            write!(f, "{joint}{} ({})", variable(setting), flag(setting))?;
+            write!(f, "{joint}{}", variable(setting))?;
+            if let Some(flag) = flag(setting) {
+                write!(f, " ({flag})")?;
+            }
         }
         write!(f, ": {}", self.message)
     }
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(
             problems.finish().unwrap_err().to_string(),
             "2 problems in the configuration:\n  HTTP_LISTEN (--http-listen): is busy\n  \
-             SASL_USERNAME (--sasl-username) and SASL_PASSWORD (--sasl-password): must be given together"
+             SASL_USERNAME (--sasl-username) and SASL_PASSWORD: must be given together"
         );
     }
 

@@ -7,15 +7,18 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-use super::{Described, Problems, flag, variable};
+use super::{Described, Problems, flag, is_secret, variable};
+
+/// What is said of a setting that is a secret.
+const SECRET_MEANING: &str = "A secret: only the variable, no flag, because arguments can be seen by others";
 
 /// One setting, ready to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The environment variable.
     pub variable: String,
-    /// The flag.
-    pub flag: String,
+    /// The flag, unless it is a secret.
+    pub flag: Option<String>,
     /// The default; empty where leaving it out means something of its own.
     pub default: String,
     /// What is valid, with range and unit.
@@ -25,18 +28,25 @@ pub struct Row {
 }
 
 /// The settings of `command`, in the order of their declaration; `described` comes from [`Problems::described`].
+///
+/// A secret is no argument; it comes after the setting that its getter is called after.
 pub fn rows(command: &Command, described: &[Described]) -> Vec<Row> {
-    let row = |arg: &Arg| {
-        let setting = find(described, arg)?;
-        Some(Row {
-            variable: variable(setting.setting),
-            flag: flag(setting.setting),
-            default: setting.default.clone().unwrap_or_default(),
-            valid: setting.valid.clone(),
-            meaning: arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default(),
-        })
+    let row = |setting: &Described, meaning: String| Row {
+        variable: variable(setting.setting),
+        flag: flag(setting.setting),
+        default: setting.default.clone().unwrap_or_default(),
+        valid: setting.valid.clone(),
+        meaning,
     };
-    command.get_arguments().filter_map(row).collect()
+    let mut rows = Vec::new();
+    for arg in command.get_arguments() {
+        let Some(place) = described.iter().position(|setting| arg.get_id() == setting.setting) else { continue };
+        let meaning = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+        rows.push(row(&described[place], meaning));
+        let secrets = described[place + 1..].iter().take_while(|setting| is_secret(setting.setting));
+        rows.extend(secrets.map(|secret| row(secret, SECRET_MEANING.to_owned())));
+    }
+    rows
 }
 
 /// The rows as a Markdown table.
@@ -45,7 +55,8 @@ pub fn markdown(rows: &[Row]) -> String {
     let mut table = String::from("| Variable, flag | Default | Valid | Meaning |\n|---|---|---|---|\n");
     for row in rows {
         let default = if row.default.is_empty() { "–".to_owned() } else { format!("`{}`", cell(&row.default)) };
-        let names = format!("`{}` `{}`", row.variable, row.flag);
+        let flag = row.flag.as_ref().map(|flag| format!(" `{flag}`")).unwrap_or_default();
+        let names = format!("`{}`{flag}", row.variable);
         writeln!(table, "| {names} | {default} | {} | {} |", cell(&row.valid), cell(&row.meaning))
             .expect("a String takes any text");
     }
@@ -61,15 +72,19 @@ pub fn faults(command: &Command, problems: &Problems) -> Vec<String> {
         if arg.get_help().is_none() {
             faults.push(format!("{field}: no comment says what it does"));
         }
-        if arg.get_long().map(|long| format!("--{long}")) != Some(flag(field)) {
-            faults.push(format!("{field}: its flag is not {}", flag(field)));
+        match flag(field) {
+            None => faults.push(format!("{field}: is a secret and must be no argument")),
+            Some(flag) if arg.get_long().map(|long| format!("--{long}")) != Some(flag.clone()) => {
+                faults.push(format!("{field}: its flag is not {flag}"));
+            }
+            Some(_) => {}
         }
         if find(problems.described(), arg).is_none() {
             faults.push(format!("{field}: no getter is called for it when nothing is set"));
         }
     }
     for described in problems.described() {
-        if command.get_arguments().all(|arg| arg.get_id() != described.setting) {
+        if !is_secret(described.setting) && command.get_arguments().all(|arg| arg.get_id() != described.setting) {
             faults.push(format!("{}: a getter is called for it, but there is no such field", described.setting));
         }
     }

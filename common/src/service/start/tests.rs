@@ -1,6 +1,7 @@
 //! Command line and environment up to the checked configuration; what follows is tested with real processes.
 
 use super::*;
+use crate::service::Secret;
 
 const PROGRAM: Program = Program {
     name: "example",
@@ -19,17 +20,17 @@ struct ExampleSettings {
     /// Print JSON
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     json: Option<String>,
-    /// User and password for the brokers
-    #[arg(long)]
-    sasl_password: Option<String>,
+    #[arg(skip)]
+    sasl_password: Option<Secret>,
 }
 
 impl Settings for ExampleSettings {
     type Configuration = (u32, bool);
 
     fn validate(&self, problems: &mut Problems) -> (u32, bool) {
+        let rate = problems.integer("rate", &self.rate, 1_000, 1..=9_000, "records/s");
         problems.optional_secret("sasl_password", &self.sasl_password);
-        (problems.integer("rate", &self.rate, 1_000, 1..=9_000, "records/s"), problems.flag("json", &self.json, false))
+        (rate, problems.flag("json", &self.json, false))
     }
 }
 
@@ -107,7 +108,7 @@ fn all_problems_of_all_settings_come_at_once() {
         "  WORKER_THREADS (--worker-threads): \"0\" is out of range; give",
         "  LOG_FORMAT (--log-format): \"xml\" is none of the choices; give",
         "  RUST_LOG (--rust-log): \"inof\" has \"inof\", which is no level; give",
-        "  SASL_PASSWORD (--sasl-password): (hidden) begins or ends with a line break",
+        "  SASL_PASSWORD: (hidden) begins or ends with a line break",
     ] {
         assert!(lines.iter().any(|line| line.starts_with(start)), "{start} is not in\n{told}");
     }
@@ -135,7 +136,6 @@ fn help_lists_every_flag_with_its_variable_and_default() {
     for part in [
         "--rate <N> Records a second [env: RATE] [default: 1000]",
         "--json[=<JSON>] Print JSON [env: JSON] [default: false]",
-        "[env: SASL_PASSWORD]",
         "[env: HTTP_LISTEN] [default: 127.0.0.1:8080]",
         "[env: LOG_FORMAT] [default: auto]",
         "[env: RUST_LOG] [default: info,krafka=off,",
@@ -150,7 +150,9 @@ fn the_declaration_is_sound_and_its_table_complete() {
     assert_eq!(PROGRAM.settings_faults::<ExampleSettings>(), Vec::<String>::new());
     let table = PROGRAM.settings_table::<ExampleSettings>();
     assert_eq!(table.lines().count(), 2 + 7, "{table}");
-    assert!(table.contains("| `RATE` `--rate` | `1000` | an integer from 1 to 9000 records/s | Records a second |"));
+    assert!(table.contains(
+        "| `RATE` `--rate` | `1000` | an integer from 1 to 9000 records/s | Records a second |\n| `SASL_PASSWORD` | – |"
+    ));
 }
 
 #[test]
@@ -175,4 +177,17 @@ fn settings_of_several_parts_may_be_flattened_into_one() {
     let parsed: Parsed<Whole, NoCommand> = PROGRAM.parse(["example", "--rate=8"], &environment).unwrap();
     assert_eq!(*parsed.configuration(), (8, true, 3));
     assert_eq!(PROGRAM.settings_faults::<Whole>(), Vec::<String>::new());
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_and_never_from_an_argument() {
+    let error = shown(parse(&["--sasl-password=hunter2"], &[]));
+    assert_eq!(error.kind(), clap::error::ErrorKind::UnknownArgument);
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    let mut problems = Problems::default();
+    let unset: ExampleSettings = config::unset();
+    let environment = Environment::from_pairs([("SASL_PASSWORD", "hunter2")]);
+    let settings = layered(unset, &environment, &mut problems);
+    assert_eq!(settings.sasl_password.as_ref().map(Secret::reveal), Some("hunter2"));
+    assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
 }
