@@ -8,11 +8,13 @@ mod docker;
 mod embedded;
 mod jars;
 mod lab;
+mod trio;
 
 use std::time::Duration;
 
 pub use jars::{Jars, jars};
 pub use lab::{Kind, Lab, Unavailable};
+pub use trio::{BROKER_SESSION_MS, BROKERS, Trio};
 
 use crate::kafka::Client;
 use crate::process::{Process, Signal};
