@@ -14,9 +14,11 @@
 
 mod journal;
 pub mod judge;
+pub mod kind;
 pub mod report;
 pub mod schedule;
 pub mod takeover;
+mod watch;
 pub mod world;
 
 use std::path::Path;

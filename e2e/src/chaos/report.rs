@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::judge::Verdicts;
-use super::schedule::Kind;
+use super::kind::Kind;
 use super::takeover::{Cause, Takeover};
 use super::world::{Peaks, World};
 

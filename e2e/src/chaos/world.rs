@@ -1,19 +1,23 @@
 //! The processes: three brokers, consumers, producers; and the steps of the schedule, taken on them.
 //!
-//! Everything goes on at once, so nothing here waits but for the next look: a consumer that was asked to end is looked
-//! after while the next fault happens. A process that ends without having been asked to, or ends badly, fails the run.
+//! Everything goes on at once, so hardly anything here waits: a consumer that was asked to end is looked after ([`watch`])
+//! while the next fault happens. A process that ends without having been asked to, or ends badly, fails the run.
+//!
+//! [`watch`]: super::watch
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Options;
 use super::journal::Journal;
-use super::schedule::{Kind, Step};
+use super::kind::Kind;
+use super::schedule::Step;
 use super::takeover::{Cause, Takeovers};
+use super::watch::{END_DEADLINE, STILL_DEADLINE};
 use crate::cluster::{Cluster, Trio};
 use crate::process::{Process, Signal};
 use crate::stage::Stage;
-use crate::{Checked, Failure, wait};
+use crate::{Checked, Failure};
 
 /// Partitions of the topic.
 pub const PARTITIONS: i32 = 6;
@@ -23,18 +27,6 @@ const FAULTS: [&str; 8] =
     ["--malformed-ratio", "0.01", "--repeat-ratio", "0.01", "--late-ratio", "0.01", "--future-ratio", "0.002"];
 /// What producers compress with, by their number.
 const COMPRESSIONS: [&str; 3] = ["snappy", "none", "gzip"];
-/// Between two looks at everything.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Between two looks at what costs more: memory, and whether the cluster is whole.
-const LOOK_AT_MEMORY_EVERY: Duration = Duration::from_secs(1);
-const REPORT_EVERY: Duration = Duration::from_secs(20);
-/// How long a process may take to end that was asked to. A producer waits for what is not acknowledged yet.
-const END_DEADLINE: Duration = Duration::from_secs(90);
-/// How long the cluster may take to have all replicas in sync again.
-const WHOLE_DEADLINE: Duration = Duration::from_secs(240);
-/// How long the durable count may stand still. Far above what any fault takes.
-const STILL_DEADLINE: Duration = Duration::from_secs(180);
-
 /// A producer that has ended, and what it knows of what it sent.
 #[derive(Debug)]
 pub struct Sent {
@@ -79,30 +71,32 @@ pub struct World {
     /// How often each kind of fault was survived.
     pub survived: BTreeMap<Kind, u64>,
     options: Options,
-    consumers: BTreeMap<u32, Member>,
-    producers: BTreeMap<u32, Member>,
-    leaving: Vec<Leaving>,
+    pub(super) consumers: BTreeMap<u32, Member>,
+    pub(super) producers: BTreeMap<u32, Member>,
+    pub(super) leaving: Vec<Leaving>,
     broker_hurt: bool,
-    looked_at_memory: Instant,
-    reported: Instant,
-    counted: (u64, Instant),
+    pub(super) looked_at_memory: Instant,
+    pub(super) reported: Instant,
+    pub(super) counted: (u64, Instant),
     // Last, so that brokers end after those who use them.
-    trio: Trio,
+    pub(super) trio: Trio,
 }
 
+/// A consumer or producer that runs.
 #[derive(Debug)]
-struct Member {
-    process: Process,
-    log: String,
-    frozen: bool,
+pub(super) struct Member {
+    pub(super) process: Process,
+    pub(super) log: String,
+    pub(super) frozen: bool,
 }
 
+/// One that was asked to end and hasn't yet.
 #[derive(Debug)]
-struct Leaving {
-    role: &'static str,
-    number: u32,
-    member: Member,
-    since: Instant,
+pub(super) struct Leaving {
+    pub(super) role: &'static str,
+    pub(super) number: u32,
+    pub(super) member: Member,
+    pub(super) since: Instant,
 }
 
 impl World {
@@ -148,6 +142,12 @@ impl World {
         }
         world.until("the first records being counted", STILL_DEADLINE, |world| world.durable_count() > 0)?;
         Ok(world)
+    }
+
+    /// What the run is to be like.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     fn start_consumer(&mut self, number: u32) -> Checked {
@@ -268,142 +268,6 @@ impl World {
         }
     }
 
-    /// Lets time pass, and looks after everything meanwhile.
-    ///
-    /// # Errors
-    /// What has gone wrong.
-    pub fn pass(&mut self, duration: Duration) -> Checked {
-        let began = Instant::now();
-        loop {
-            self.look()?;
-            let left = duration.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Ok(());
-            }
-            wait::let_pass(left.min(LOOK_EVERY));
-        }
-    }
-
-    /// Waits until `holds`, and looks after everything meanwhile.
-    ///
-    /// # Errors
-    /// When it doesn't within `deadline`, or something goes wrong.
-    pub fn until(&mut self, what: &str, deadline: Duration, mut holds: impl FnMut(&mut Self) -> bool) -> Checked {
-        let began = Instant::now();
-        while !holds(self) {
-            if began.elapsed() > deadline {
-                return Err(Failure::new(format!("waited {} s in vain for this: {what}", deadline.as_secs())));
-            }
-            self.pass(LOOK_EVERY)?;
-        }
-        Ok(())
-    }
-
-    /// Waits until every replica is in sync: seen twice, as what brokers know may be a moment old.
-    ///
-    /// # Errors
-    /// When it isn't within four minutes, or something goes wrong.
-    pub fn until_whole(&mut self) -> Checked {
-        for _ in 0..2 {
-            self.pass(LOOK_AT_MEMORY_EVERY / 2)?;
-            self.until("all replicas being in sync", WHOLE_DEADLINE, |world| world.trio.is_whole())?;
-        }
-        Ok(())
-    }
-
-    /// Waits until every partition that was left by its owner is worked on again.
-    ///
-    /// # Errors
-    /// When one isn't, or something goes wrong.
-    pub fn until_taken_over(&mut self) -> Checked {
-        self.until("every partition being worked on", WHOLE_DEADLINE, |world| world.takeovers.is_over())
-    }
-
-    /// What the run is to be like.
-    #[must_use]
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    fn look(&mut self) -> Checked {
-        if let Some(ended) = self.trio.unexpected_end() {
-            return Err(ended);
-        }
-        for member in self.consumers.values_mut().chain(self.producers.values_mut()) {
-            if !member.process.runs() {
-                let code = member.process.wait(Duration::ZERO)?;
-                return Err(Failure::new(format!("{} ended by itself with exit code {code}", member.log)));
-            }
-        }
-        self.look_at_leaving()?;
-        let up = self.consumers.iter().filter(|(_, member)| !member.frozen);
-        for takeover in self.takeovers.look(up.map(|(&number, member)| (number, &member.process)))? {
-            let (seconds, after) = (takeover.took.as_secs_f64(), takeover.cause.words());
-            let among = if takeover.alone { "" } else { ", among other faults" };
-            self.journal.event(format_args!("taken over     {seconds:.1} s after {after} of a consumer{among}"));
-        }
-        if self.looked_at_memory.elapsed() > LOOK_AT_MEMORY_EVERY {
-            self.looked_at_memory = Instant::now();
-            self.consumers.values().for_each(|member| self.peaks.consumer(member));
-            self.producers.values().for_each(|member| self.peaks.producer(member));
-            self.peaks.broker_kib = self.trio.resident_peaks_kib().fold(self.peaks.broker_kib, u64::max);
-        }
-        if self.reported.elapsed() > REPORT_EVERY { self.report_progress() } else { Ok(()) }
-    }
-
-    fn look_at_leaving(&mut self) -> Checked {
-        for index in (0..self.leaving.len()).rev() {
-            let Leaving { role, member, since, .. } = &mut self.leaving[index];
-            let (role, took) = (*role, since.elapsed());
-            if member.process.runs() {
-                if took > END_DEADLINE {
-                    return Err(Failure::new(format!("{} doesn't end after SIGTERM", member.log)));
-                }
-                continue;
-            }
-            let code = member.process.wait(Duration::ZERO)?;
-            let Leaving { number, member, .. } = self.leaving.swap_remove(index);
-            if code != 0 {
-                return Err(Failure::new(format!("{} ended with exit code {code} after SIGTERM", member.log)));
-            }
-            self.journal.event(format_args!("{:<14} {role} {number} after {:.1} s", "ended", took.as_secs_f64()));
-            if role == "consumer" {
-                self.drain_max = self.drain_max.max(took);
-            } else {
-                let summary = member.process.last_json()?;
-                let acknowledged = summary["acknowledged"].as_u64().unwrap_or_default();
-                let incarnation = summary["incarnation"].as_str().and_then(|text| u64::from_str_radix(text, 16).ok());
-                let unnumbered = summary["faults"]["rejected"]["invalid_header"].as_u64().unwrap_or_default();
-                self.sent.push(Sent { log: member.log, incarnation, acknowledged, unnumbered, exact: true });
-            }
-        }
-        Ok(())
-    }
-
-    fn report_progress(&mut self) -> Checked {
-        self.reported = Instant::now();
-        let count = self.durable_count();
-        let (before, since) = self.counted;
-        if count > before {
-            self.counted = (count, Instant::now());
-        } else if since.elapsed() > STILL_DEADLINE {
-            return Err(Failure::new(format!("the durable count has stood still at {count} for {since:?}")));
-        }
-        let up = |members: &BTreeMap<u32, Member>| members.values().filter(|member| !member.frozen).count();
-        let (consumers, producers) = (up(&self.consumers), up(&self.producers));
-        self.journal.event(format_args!(
-            "               {count} records counted durably; {consumers} consumers and {producers} producers up"
-        ));
-        Ok(())
-    }
-
-    /// Records in durable snapshots, as the first consumer that is up knows them.
-    fn durable_count(&self) -> u64 {
-        let up = self.consumers.values().filter(|member| !member.frozen);
-        let counts = up.filter_map(|member| member.process.summary()?["ledger"]["consumed"].as_u64());
-        counts.max().unwrap_or(0)
-    }
-
     /// Asks every producer to end, and waits until all have, with everything acknowledged.
     ///
     /// # Errors
@@ -436,11 +300,11 @@ impl Member {
 }
 
 impl Peaks {
-    fn consumer(&mut self, member: &Member) {
+    pub(super) fn consumer(&mut self, member: &Member) {
         self.consumer_kib = self.consumer_kib.max(member.process.resident_peak_kib().unwrap_or(0));
     }
 
-    fn producer(&mut self, member: &Member) {
+    pub(super) fn producer(&mut self, member: &Member) {
         self.producer_kib = self.producer_kib.max(member.process.resident_peak_kib().unwrap_or(0));
     }
 }
