@@ -4,13 +4,16 @@
 //! cargo run --release -p e2e --bin chaos -- --minutes 10 --seed 7
 //! ```
 //!
-//! Exit codes: 0 every count agrees exactly, 1 they differ or something ended that should not have.
+//! Exit codes: 0 every count agrees exactly, 1 they differ or something ended that should not have. A failed run leaves its
+//! folder in `target/chaos` and prints the command that plays the same schedule again. Kafka's data takes about a gigabyte
+//! for a million records while it runs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use e2e::chaos::schedule::Step;
 use e2e::chaos::{self, Options};
 use e2e::{Checked, Failure, binaries};
 
@@ -39,6 +42,9 @@ struct Flags {
     /// Keep the run's folder, with Kafka's data in it, also when all is well
     #[arg(long)]
     keep: bool,
+    /// Print the schedule, and do nothing
+    #[arg(long)]
+    plan: bool,
     /// Print the report as JSON too, on the last line
     #[arg(long)]
     json: bool,
@@ -70,6 +76,11 @@ fn play(flags: &Flags, seed: u64) -> Checked {
         consumers: flags.consumers,
         group_protocol: flags.group_protocol.clone(),
     };
+    if flags.plan {
+        let line = |(at_ms, step): (u64, Step)| println!("{:3}:{:02}  {step}", at_ms / 60_000, at_ms / 1_000 % 60);
+        chaos::plan(&options).into_iter().for_each(line);
+        return Ok(());
+    }
     let folder = folder(seed)?;
     let kept = |failure: Failure| Failure::new(format!("{failure}\neverything there is to know: {}", folder.display()));
     let report = chaos::run(&options, &folder).map_err(kept)?;

@@ -107,7 +107,8 @@ impl Kind {
         }
     }
 
-    /// How long nothing else is done after some of these, so that the group's answer can be seen by itself.
+    /// How long nothing else is done after some of these, so that the group's answer can be seen by itself: every second
+    /// time.
     pub(super) fn quiet_ms(self) -> u64 {
         match self {
             Self::KillConsumer => 2 * GROUP_SESSION_MS,

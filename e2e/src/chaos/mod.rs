@@ -28,7 +28,7 @@ pub use report::Report;
 
 use crate::Checked;
 use journal::Journal;
-use schedule::Schedule;
+use schedule::{Schedule, Step};
 use world::World;
 
 /// What a run is to be like.
@@ -46,6 +46,20 @@ pub struct Options {
     pub consumers: u32,
     /// `classic` or `consumer`.
     pub group_protocol: String,
+}
+
+/// What a run would do and when at the earliest, milliseconds after its first moment; the ends of what is still going on
+/// come on top.
+#[must_use]
+pub fn plan(options: &Options) -> Vec<(u64, Step)> {
+    let mut schedule = Schedule::new(options.seed, options.consumers, options.producers);
+    let mut at_ms = 0;
+    let steps = std::iter::from_fn(|| {
+        let step = schedule.next_step();
+        at_ms += step.pause_ms;
+        (u128::from(at_ms) < options.duration.as_millis()).then_some((at_ms, step))
+    });
+    steps.collect()
 }
 
 /// Plays a run in an empty folder, and prints what happens.

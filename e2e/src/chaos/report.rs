@@ -81,9 +81,11 @@ impl Report {
             [(Cause::Killed, true), (Cause::Killed, false), (Cause::Terminated, true), (Cause::Terminated, false)];
         rows.into_iter().map(|(cause, alone)| {
             let wanted = self.takeovers.iter().filter(|takeover| takeover.cause == cause && takeover.alone == alone);
-            let mut took: Vec<Duration> = wanted.map(|takeover| takeover.took).collect();
+            let (mut owned, mut took): (Vec<_>, Vec<_>) =
+                wanted.map(|takeover| (takeover.owned, takeover.took)).unzip();
+            owned.sort_unstable();
             took.sort_unstable();
-            Row { cause, alone, took }
+            Row { cause, alone, owned, took }
         })
     }
 }
@@ -93,14 +95,15 @@ impl Report {
 struct Row {
     cause: Cause,
     alone: bool,
+    owned: Vec<Duration>,
     took: Vec<Duration>,
 }
 
-impl Row {
-    fn median(&self) -> Option<Duration> {
-        self.took.get(self.took.len() / 2).copied()
-    }
+fn median(sorted: &[Duration]) -> Option<Duration> {
+    sorted.get(sorted.len() / 2).copied()
+}
 
+impl Row {
     /// How many fall below each of [`SECONDS`] and not below the one before, and how many above all of them.
     fn histogram(&self) -> Vec<usize> {
         let below = |limit: f64| self.took.iter().filter(|took| took.as_secs_f64() < limit).count();
@@ -110,7 +113,8 @@ impl Row {
 
     fn to_json(&self) -> Value {
         json!({ "after": self.cause.words(), "alone": self.alone, "count": self.took.len(),
-            "ms_p50": self.median().map(millis), "ms_max": self.took.last().copied().map(millis),
+            "ms_p50": median(&self.took).map(millis), "ms_max": self.took.last().copied().map(millis),
+            "owned_ms_p50": median(&self.owned).map(millis), "owned_ms_max": self.owned.last().copied().map(millis),
             "histogram": { "seconds": SECONDS, "counts": self.histogram() } })
     }
 }
@@ -123,23 +127,16 @@ impl fmt::Display for Report {
             let counts = kinds.map(|kind| format!("{} {}", kind.words(), self.survived.get(&kind).unwrap_or(&0)));
             writeln!(to, "  {role:<10} {}", counts.collect::<Vec<_>>().join(", "))?;
         }
-        let heads: Vec<String> = SECONDS.iter().map(|limit| format!("{:>5}", format!("<{limit}"))).collect();
-        writeln!(
-            to,
-            "\nseconds until every partition moved on  {:>5} {:>6} {:>6}  {}  more",
-            "n",
-            "p50",
-            "max",
-            heads.join("")
-        )?;
+        let heads: String = SECONDS.iter().map(|limit| format!("{:>4}", format!("<{limit}"))).collect();
+        writeln!(to, "\ntakeovers, seconds until every partition is   owned       moved on")?;
+        writeln!(to, "{:<35} {:>4} {:>5} {:>5} {:>5} {:>5}  {heads} more", "", "n", "p50", "max", "p50", "max")?;
         for row in self.rows() {
             let among = if row.alone { "by itself" } else { "among other faults" };
-            let seconds =
-                |took: Option<Duration>| took.map_or("-".to_owned(), |took| format!("{:.1}", took.as_secs_f64()));
-            let cells: Vec<String> = row.histogram().iter().map(|count| format!("{count:>5}")).collect();
-            let (median, longest) = (seconds(row.median()), seconds(row.took.last().copied()));
             let name = format!("  after {}, {among}", row.cause.words());
-            writeln!(to, "{name:<39} {:>5} {median:>6} {longest:>6}  {}", row.took.len(), cells.join(""))?;
+            let times = [median(&row.owned), row.owned.last().copied(), median(&row.took), row.took.last().copied()];
+            let times: Vec<String> = times.into_iter().map(seconds).collect();
+            let cells: String = row.histogram().iter().map(|count| format!("{count:>4}")).collect();
+            writeln!(to, "{name:<35} {:>4} {}  {cells}", row.took.len(), times.join(" "))?;
         }
         writeln!(to, "  longest drain of a consumer: {:.1} s", self.drain_max.as_secs_f64())?;
         self.write_records(to)
@@ -178,6 +175,10 @@ impl Report {
     }
 }
 
+fn seconds(took: Option<Duration>) -> String {
+    took.map_or_else(|| format!("{:>5}", "-"), |took| format!("{:>5.1}", took.as_secs_f64()))
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -196,14 +197,14 @@ mod tests {
     #[test]
     fn each_takeover_falls_into_one_column() {
         let took = [0.5, 0.9, 1.0, 6.2, 6.9, 19.9, 20.0].map(Duration::from_secs_f64).to_vec();
-        let row = Row { cause: Cause::Killed, alone: true, took };
+        let row = Row { cause: Cause::Killed, alone: true, owned: took.clone(), took };
         assert_eq!(row.histogram(), [2, 1, 0, 0, 2, 0, 0, 1, 1]);
-        assert_eq!(row.median(), Some(Duration::from_secs_f64(6.2)));
+        assert_eq!(median(&row.took), Some(Duration::from_secs_f64(6.2)));
     }
 
     #[test]
     fn without_takeovers_there_is_nothing_to_divide_by() {
-        let row = Row { cause: Cause::Terminated, alone: true, took: Vec::new() };
-        assert_eq!((row.median(), row.histogram().iter().sum::<usize>()), (None, 0));
+        let row = Row { cause: Cause::Terminated, alone: true, owned: Vec::new(), took: Vec::new() };
+        assert_eq!((median(&row.took), row.histogram().iter().sum::<usize>()), (None, 0));
     }
 }

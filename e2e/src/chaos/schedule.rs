@@ -15,13 +15,15 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::kind::Kind;
+use super::kind::{GROUP_SESSION_MS, Kind};
 use crate::cluster::BROKERS;
 
 /// Pause between two faults.
-const PAUSE_MS: RangeInclusive<u64> = 300..=4_000;
+const PAUSE_MS: RangeInclusive<u64> = 300..=5_000;
 /// How many consumers may join beyond those there were at first.
 const EXTRA_CONSUMERS_MAX: u32 = 2;
+/// Before a fault whose answer is to be seen by itself: so long after everything has healed the group has come to rest.
+const CALM_MS: u64 = GROUP_SESSION_MS + 2_000;
 /// After a broker is healed, its replicas need time to catch up; others are hurt meanwhile.
 const BROKER_REST_MS: u64 = 8_000;
 
@@ -59,6 +61,8 @@ pub struct Schedule {
     producers: Crowd,
     brokers: Crowd,
     deck: VecDeque<Kind>,
+    /// Drawn, and put off until there is calm.
+    put_off: Option<Kind>,
     /// Ends of faults that last, by the time at which they are due.
     heals: BTreeMap<(u64, u32), (Kind, u32)>,
     heals_made: u32,
@@ -95,6 +99,7 @@ impl Schedule {
             producers: Crowd::of(producers),
             brokers: Crowd::of(BROKERS),
             deck: VecDeque::new(),
+            put_off: None,
             heals: BTreeMap::new(),
             heals_made: 0,
             now_ms: 0,
@@ -109,12 +114,15 @@ impl Schedule {
         loop {
             let heal_due_ms = self.heals.first_key_value().map(|((due_ms, _), _)| *due_ms);
             if heal_due_ms.is_none_or(|due_ms| due_ms > self.next_fault_ms)
-                && let Some(kind) = self.draw()
+                && let Some(step) = self.next_fault()
             {
-                return self.hurt(kind);
+                return step;
             }
             if let Some(step) = self.next_heal() {
                 return step;
+            }
+            if self.put_off.is_some() {
+                continue;
             }
             // Nobody is hurt and yet nothing can be done. Either brokers rest, and time passes; or there are so few
             // consumers or producers that what is left of the deck can't be played.
@@ -124,6 +132,21 @@ impl Schedule {
                 self.deck.clear();
             }
         }
+    }
+
+    /// A fault; `None` where none is possible now, or where there is calm to be waited for.
+    fn next_fault(&mut self) -> Option<Step> {
+        if let Some(kind) = self.put_off.take() {
+            return Some(self.hurt(kind, kind.quiet_ms()));
+        }
+        let kind = self.draw()?;
+        if kind.quiet_ms() == 0 || self.chance.random_bool(0.5) {
+            return Some(self.hurt(kind, 0));
+        }
+        self.put_off = Some(kind);
+        let last_heal_ms = self.heals.last_key_value().map_or(0, |((due_ms, _), _)| *due_ms);
+        self.next_fault_ms = last_heal_ms.max(self.now_ms) + CALM_MS;
+        None
     }
 
     /// The end of the fault that is due next, if there is one that lasts; for ending all of them.
@@ -177,12 +200,11 @@ impl Schedule {
         }
     }
 
-    fn hurt(&mut self, kind: Kind) -> Step {
+    /// Does it, and leaves it at that for `quiet_ms`.
+    fn hurt(&mut self, kind: Kind, quiet_ms: u64) -> Step {
         // A heal that came late has made it later.
         let at_ms = self.next_fault_ms.max(self.now_ms);
         let target = self.target(kind);
-        let is_quiet = kind.quiet_ms() > 0 && self.chance.random_bool(0.5);
-        let quiet_ms = if is_quiet { kind.quiet_ms() } else { 0 };
         if let Some(lasts_ms) = kind.lasts_ms() {
             let until_ms = at_ms + self.chance.random_range(lasts_ms) + quiet_ms;
             self.heals.insert((until_ms, self.heals_made), (kind, target));
@@ -218,7 +240,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::chaos::kind::GROUP_SESSION_MS;
 
     const SEEDS: u64 = 300;
 
@@ -231,6 +252,18 @@ mod tests {
     fn the_same_seed_makes_the_same_schedule_and_another_makes_another() {
         assert_eq!(steps(7, 500), steps(7, 500));
         assert_ne!(steps(7, 500), steps(8, 500));
+    }
+
+    #[test]
+    fn now_and_then_a_consumer_is_ended_in_calm_and_left_alone() {
+        for seed in 0..SEEDS {
+            let steps = steps(seed, 400);
+            let calm = steps.windows(2).filter(|pair| {
+                let (fault, next) = (pair[0], pair[1]);
+                fault.kind == Kind::KillConsumer && fault.pause_ms >= CALM_MS && next.pause_ms > GROUP_SESSION_MS
+            });
+            assert!(calm.count() >= 3, "seed {seed}");
+        }
     }
 
     #[test]

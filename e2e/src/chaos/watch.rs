@@ -84,9 +84,12 @@ impl World {
         self.look_at_leaving()?;
         let up = self.consumers.iter().filter(|(_, member)| !member.frozen);
         for takeover in self.takeovers.look(up.map(|(&number, member)| (number, &member.process)))? {
-            let (seconds, after) = (takeover.took.as_secs_f64(), takeover.cause.words());
+            let (owned, seconds) = (takeover.owned.as_secs_f64(), takeover.took.as_secs_f64());
             let among = if takeover.alone { "" } else { ", among other faults" };
-            self.journal.event(format_args!("taken over     {seconds:.1} s after {after} of a consumer{among}"));
+            let after = takeover.cause.words();
+            self.journal.event(format_args!(
+                "taken over     {seconds:.1} s after {after} of a consumer (all owned after {owned:.1} s){among}"
+            ));
         }
         if self.looked_at_memory.elapsed() > LOOK_AT_MEMORY_EVERY {
             self.looked_at_memory = Instant::now();
@@ -128,7 +131,8 @@ impl World {
 
     fn report_progress(&mut self) -> Checked {
         self.reported = Instant::now();
-        let count = self.durable_count();
+        let known = self.durable_count();
+        let count = known.unwrap_or(0);
         let (before, since) = self.counted;
         if count > before {
             self.counted = (count, Instant::now());
@@ -138,15 +142,16 @@ impl World {
         let up = |members: &BTreeMap<u32, Member>| members.values().filter(|member| !member.frozen).count();
         let (consumers, producers) = (up(&self.consumers), up(&self.producers));
         self.journal.event(format_args!(
-            "               {count} records counted durably; {consumers} consumers and {producers} producers up"
+            "               {} records counted durably; {consumers} consumers and {producers} producers up",
+            known.map_or("unknown how many".to_owned(), |count| count.to_string())
         ));
         Ok(())
     }
 
-    /// Records in durable snapshots, as the first consumer that is up knows them.
-    pub(super) fn durable_count(&self) -> u64 {
+    /// Records in durable snapshots, as the consumers that are up know them; `None` while none of them does.
+    pub(super) fn durable_count(&self) -> Option<u64> {
         let up = self.consumers.values().filter(|member| !member.frozen);
         let counts = up.filter_map(|member| member.process.summary()?["ledger"]["consumed"].as_u64());
-        counts.max().unwrap_or(0)
+        counts.max()
     }
 }

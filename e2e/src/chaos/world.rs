@@ -140,7 +140,7 @@ impl World {
         for number in 1..=options.producers {
             world.start_producer(number)?;
         }
-        world.until("the first records being counted", STILL_DEADLINE, |world| world.durable_count() > 0)?;
+        world.until("the first records being counted", STILL_DEADLINE, |world| world.durable_count() > Some(0))?;
         Ok(world)
     }
 
