@@ -10,6 +10,8 @@ use crate::{Checked, Failure, wait};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Between two looks at what costs more: memory, and whether the cluster is whole.
 const LOOK_AT_MEMORY_EVERY: Duration = Duration::from_secs(1);
+/// A consumer's memory is told of each time the highest of all has grown by so much, KiB.
+const MEMORY_STEP_KIB: u64 = 16 << 10;
 /// Between two lines on how far things are.
 const REPORT_EVERY: Duration = Duration::from_secs(20);
 /// How long a process may take to end that was asked to. A producer waits for what is not acknowledged yet.
@@ -93,7 +95,13 @@ impl World {
         }
         if self.looked_at_memory.elapsed() > LOOK_AT_MEMORY_EVERY {
             self.looked_at_memory = Instant::now();
+            let before = self.peaks.consumer_kib;
             self.consumers.values().for_each(|member| self.peaks.consumer(member));
+            if self.peaks.consumer_kib / MEMORY_STEP_KIB > before / MEMORY_STEP_KIB {
+                let highest = self.consumers.values().max_by_key(|member| member.process.resident_peak_kib());
+                let (log, mib) = (highest.map_or("", |member| &member.log), self.peaks.consumer_kib / 1024);
+                self.journal.event(format_args!("               {log} has had {mib} MiB of memory resident"));
+            }
             self.producers.values().for_each(|member| self.peaks.producer(member));
             self.peaks.broker_kib = self.trio.resident_peaks_kib().fold(self.peaks.broker_kib, u64::max);
         }
