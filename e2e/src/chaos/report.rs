@@ -81,11 +81,9 @@ impl Report {
             [(Cause::Killed, true), (Cause::Killed, false), (Cause::Terminated, true), (Cause::Terminated, false)];
         rows.into_iter().map(|(cause, alone)| {
             let wanted = self.takeovers.iter().filter(|takeover| takeover.cause == cause && takeover.alone == alone);
-            let (mut owned, mut took): (Vec<_>, Vec<_>) =
-                wanted.map(|takeover| (takeover.owned, takeover.took)).unzip();
-            owned.sort_unstable();
+            let mut took: Vec<Duration> = wanted.map(|takeover| takeover.took).collect();
             took.sort_unstable();
-            Row { cause, alone, owned, took }
+            Row { cause, alone, took }
         })
     }
 }
@@ -95,7 +93,6 @@ impl Report {
 struct Row {
     cause: Cause,
     alone: bool,
-    owned: Vec<Duration>,
     took: Vec<Duration>,
 }
 
@@ -114,7 +111,6 @@ impl Row {
     fn to_json(&self) -> Value {
         json!({ "after": self.cause.words(), "alone": self.alone, "count": self.took.len(),
             "ms_p50": median(&self.took).map(millis), "ms_max": self.took.last().copied().map(millis),
-            "owned_ms_p50": median(&self.owned).map(millis), "owned_ms_max": self.owned.last().copied().map(millis),
             "histogram": { "seconds": SECONDS, "counts": self.histogram() } })
     }
 }
@@ -128,15 +124,17 @@ impl fmt::Display for Report {
             writeln!(to, "  {role:<10} {}", counts.collect::<Vec<_>>().join(", "))?;
         }
         let heads: String = SECONDS.iter().map(|limit| format!("{:>4}", format!("<{limit}"))).collect();
-        writeln!(to, "\ntakeovers, seconds until every partition is   owned       moved on")?;
-        writeln!(to, "{:<35} {:>4} {:>5} {:>5} {:>5} {:>5}  {heads} more", "", "n", "p50", "max", "p50", "max")?;
+        writeln!(
+            to,
+            "\n{:<44} {:>4} {:>5} {:>5}  {heads} more",
+            "seconds until every partition moved on", "n", "p50", "max"
+        )?;
         for row in self.rows() {
             let among = if row.alone { "by itself" } else { "among other faults" };
-            let name = format!("  after {}, {among}", row.cause.words());
-            let times = [median(&row.owned), row.owned.last().copied(), median(&row.took), row.took.last().copied()];
-            let times: Vec<String> = times.into_iter().map(seconds).collect();
+            let name = format!("  after {} of a consumer, {among}", row.cause.words());
             let cells: String = row.histogram().iter().map(|count| format!("{count:>4}")).collect();
-            writeln!(to, "{name:<35} {:>4} {}  {cells}", row.took.len(), times.join(" "))?;
+            let (median, longest) = (seconds(median(&row.took)), seconds(row.took.last().copied()));
+            writeln!(to, "{name:<44} {:>4} {median} {longest}  {cells}", row.took.len())?;
         }
         writeln!(to, "  longest drain of a consumer: {:.1} s", self.drain_max.as_secs_f64())?;
         self.write_records(to)
@@ -197,14 +195,14 @@ mod tests {
     #[test]
     fn each_takeover_falls_into_one_column() {
         let took = [0.5, 0.9, 1.0, 6.2, 6.9, 19.9, 20.0].map(Duration::from_secs_f64).to_vec();
-        let row = Row { cause: Cause::Killed, alone: true, owned: took.clone(), took };
+        let row = Row { cause: Cause::Killed, alone: true, took };
         assert_eq!(row.histogram(), [2, 1, 0, 0, 2, 0, 0, 1, 1]);
         assert_eq!(median(&row.took), Some(Duration::from_secs_f64(6.2)));
     }
 
     #[test]
     fn without_takeovers_there_is_nothing_to_divide_by() {
-        let row = Row { cause: Cause::Terminated, alone: true, owned: Vec::new(), took: Vec::new() };
+        let row = Row { cause: Cause::Terminated, alone: true, took: Vec::new() };
         assert_eq!((median(&row.took), row.histogram().iter().sum::<usize>()), (None, 0));
     }
 }

@@ -44,8 +44,6 @@ pub struct Takeover {
     pub cause: Cause,
     /// Whether nothing else happened to consumers and brokers, just before and until its end.
     pub alone: bool,
-    /// From the signal until each partition had an owner that is up. What follows is restoring and the first snapshot.
-    pub owned: Duration,
     /// From the signal to the first snapshot of the last partition.
     pub took: Duration,
 }
@@ -66,8 +64,6 @@ struct Pending {
     cause: Cause,
     alone: bool,
     since: Instant,
-    /// When each partition had an owner, and kept it.
-    all_owned: Option<Duration>,
     /// By partition: its owner, what the durable snapshot held when it was first seen, and whether that has grown.
     owned: BTreeMap<i32, (u32, u64, bool)>,
 }
@@ -84,7 +80,7 @@ impl Takeovers {
     pub fn begin(&mut self, cause: Cause, calm: bool) {
         let alone = calm && self.pending.is_empty() && self.disturbed.elapsed() > REST;
         self.disturb();
-        self.pending.push(Pending { cause, alone, since: Instant::now(), all_owned: None, owned: BTreeMap::new() });
+        self.pending.push(Pending { cause, alone, since: Instant::now(), owned: BTreeMap::new() });
     }
 
     /// Something else happens to consumers or brokers.
@@ -117,14 +113,9 @@ impl Takeovers {
         let mut finished = Vec::new();
         for pending in &mut self.pending {
             pending.see(&found);
-            pending.all_owned = match pending.all_owned {
-                _ if pending.owned.len() < partitions => None,
-                known => known.or_else(|| Some(pending.since.elapsed())),
-            };
             if pending.is_over(partitions) {
-                let Pending { cause, alone, since, all_owned, .. } = *pending;
-                let took = since.elapsed();
-                finished.push(Takeover { cause, alone, owned: all_owned.unwrap_or(took), took });
+                let Pending { cause, alone, since, .. } = *pending;
+                finished.push(Takeover { cause, alone, took: since.elapsed() });
             } else if pending.since.elapsed() > LONGEST {
                 return Err(Failure::new(format!(
                     "{} s after a consumer was ended not every partition is worked on: {:?} of {partitions}",
@@ -195,13 +186,7 @@ tally_consumer_lag_records{partition=\"4\"} 0
 
     #[test]
     fn a_takeover_is_over_when_all_partitions_have_moved_on_in_the_same_hands() {
-        let mut pending = Pending {
-            cause: Cause::Killed,
-            alone: true,
-            since: Instant::now(),
-            all_owned: None,
-            owned: BTreeMap::new(),
-        };
+        let mut pending = Pending { cause: Cause::Killed, alone: true, since: Instant::now(), owned: BTreeMap::new() };
         pending.see(&BTreeMap::from([(0, (1, 10)), (1, (1, 10))]));
         assert!(!pending.is_over(2), "nothing has moved");
         pending.see(&BTreeMap::from([(0, (1, 11)), (1, (2, 11))]));

@@ -86,12 +86,9 @@ impl World {
         self.look_at_leaving()?;
         let up = self.consumers.iter().filter(|(_, member)| !member.frozen);
         for takeover in self.takeovers.look(up.map(|(&number, member)| (number, &member.process)))? {
-            let (owned, seconds) = (takeover.owned.as_secs_f64(), takeover.took.as_secs_f64());
+            let (seconds, after) = (takeover.took.as_secs_f64(), takeover.cause.words());
             let among = if takeover.alone { "" } else { ", among other faults" };
-            let after = takeover.cause.words();
-            self.journal.event(format_args!(
-                "taken over     {seconds:.1} s after {after} of a consumer (all owned after {owned:.1} s){among}"
-            ));
+            self.journal.event(format_args!("taken over     {seconds:.1} s after {after} of a consumer{among}"));
         }
         if self.looked_at_memory.elapsed() > LOOK_AT_MEMORY_EVERY {
             self.looked_at_memory = Instant::now();
