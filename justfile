@@ -44,6 +44,10 @@ fuzz seconds="300":
 oracle *ARGS:
     cargo run --release -p e2e --bin oracle -- {{ ARGS }}
 
+# Hurt three brokers, producers and consumers at random, then demand an exact account (`--minutes 10 --seed 7`)
+chaos *ARGS:
+    cargo run --release -p e2e --bin chaos -- {{ ARGS }}
+
 # Records a second of producer and consumer beside those of Kafka's own tools, on Apache Kafka
 speed *ARGS:
     cargo run --release -p e2e --bin speed -- {{ ARGS }}

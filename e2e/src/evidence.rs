@@ -1,17 +1,16 @@
 //! What the consumer leaves in Kafka besides its state: dead letters and closed windows, held against the oracle.
 //!
-//! Both are at-least-once with an identity, so repeats are dropped first, and repeats must be equal. Nothing may be
+//! Both are at-least-once with an identity, so repeats are dropped, and repeats must be equal. Nothing may be
 //! missing and nothing may be there that the oracle doesn't know of. What an earlier generation of the state gave out is
-//! no part of the count any more.
+//! no part of the count any more. One partition is looked at at a time, record after record: the topics may be large.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::Checked;
 use crate::kafka::{Client, Record};
-use crate::oracle::{Recount, Totals};
+use crate::oracle::{Partition, Totals, digest};
 
 const PARTITION_HEADER: &str = "__streams.errors.partition";
 const OFFSET_HEADER: &str = "__streams.errors.offset";
@@ -20,114 +19,166 @@ const GENERATION_HEADER: &str = "tally-generation";
 /// How many differences of one kind are told.
 const TOLD_MAX: usize = 10;
 
-/// Differences between the dead-letter topic and what the oracle rejected: one letter for each, with the reason and, as
-/// long as the log still holds it, the bytes of the rejected record.
+/// Differences between the dead letters of one partition and what the oracle rejected there: one letter for each, with
+/// the reason and the bytes of the rejected record.
 ///
 /// # Errors
-/// When a topic can't be read.
-pub fn dead_letters(client: &mut Client, topic: &str, generation: u64, recount: &Recount) -> Checked<Vec<String>> {
-    let mut wrong = Vec::new();
-    let mut letters: BTreeMap<(i32, i64), Letter> = BTreeMap::new();
-    for (_, record) in client.read_topic(&format!("{topic}.dlq"))? {
-        let Some(letter) = Letter::read(record) else {
-            wrong.push("a dead letter doesn't say whence it comes and why".to_owned());
-            continue;
+/// When the topic can't be read.
+pub fn dead_letters(
+    client: &mut Client,
+    topic: &str,
+    generation: u64,
+    index: i32,
+    counted: &Partition,
+) -> Checked<Vec<String>> {
+    let mut wrong = Told::default();
+    let mut there = vec![false; counted.rejected_records.len()];
+    read_partition(client, &format!("{topic}.dlq"), index, |record| {
+        let Some(letter) = Letter::read(&record) else {
+            return wrong.tell(|| "a dead letter doesn't say whence it comes and why".to_owned());
         };
-        let at = letter.at;
         if letter.generation != generation {
-            continue;
+            return;
         }
-        if let Some(first) = letters.insert(at, letter.clone())
-            && first != letter
-        {
-            wrong.push(format!("two dead letters of {topic}/{}@{} differ", at.0, at.1));
-        }
-    }
-    for (&index, partition) in &recount.0 {
-        let start = client.log_start(topic, index)?;
-        let mut rejected: BTreeMap<i64, Option<Bytes>> = BTreeMap::new();
-        let end = partition.next_offset;
-        client.read_range(topic, index, start.min(end), end, |record| {
-            rejected.insert(record.offset, record.value);
-        })?;
-        for &(offset, reason) in &partition.rejected_offsets {
-            match letters.remove(&(index, offset)) {
-                None => wrong.push(format!("{topic}/{index}@{offset} ({reason}) has no dead letter")),
-                Some(letter) if letter.reason != reason => {
-                    wrong.push(format!(
-                        "{topic}/{index}@{offset}: counted {reason}, the dead letter says {}",
-                        letter.reason
-                    ));
+        let of = format!("{topic}/{}@{}", letter.partition, letter.offset);
+        let found = counted.rejected_records.binary_search_by_key(&letter.offset, |rejected| rejected.offset);
+        match found.ok().filter(|_| letter.partition == index) {
+            None => wrong.tell(|| format!("a dead letter of {of}, that nobody rejected")),
+            Some(at) => {
+                let rejected = &counted.rejected_records[at];
+                there[at] = true;
+                if rejected.reason != letter.reason {
+                    wrong.tell(|| format!("{of}: counted {}, the dead letter says {}", rejected.reason, letter.reason));
                 }
-                Some(letter) if rejected.get(&offset).is_some_and(|value| *value != letter.value) => {
-                    wrong.push(format!("the dead letter of {topic}/{index}@{offset} doesn't have its bytes"));
+                if rejected.digest != letter.digest {
+                    wrong.tell(|| format!("the dead letter of {of} doesn't have its bytes"));
                 }
-                Some(_) => {}
             }
         }
+    })?;
+    for (rejected, _) in counted.rejected_records.iter().zip(there).filter(|(_, there)| !there) {
+        wrong.tell(|| format!("{topic}/{index}@{} ({}) has no dead letter", rejected.offset, rejected.reason));
     }
-    wrong.extend(letters.values().map(|letter| format!("a dead letter of {:?} that nobody rejected", letter.at)));
-    Ok(shortened(wrong))
+    Ok(wrong.into_lines())
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Letter {
-    at: (i32, i64),
+    partition: i32,
+    offset: i64,
     generation: u64,
     reason: String,
-    value: Option<Bytes>,
+    digest: u64,
 }
 
 impl Letter {
-    fn read(record: Record) -> Option<Self> {
+    fn read(record: &Record) -> Option<Self> {
         let text = |name| std::str::from_utf8(record.header(name)??).ok();
-        let at = (text(PARTITION_HEADER)?.parse().ok()?, text(OFFSET_HEADER)?.parse().ok()?);
-        let (reason, generation) = (text(REASON_HEADER)?.to_owned(), text(GENERATION_HEADER)?.parse().ok()?);
-        Some(Self { at, generation, reason, value: record.value })
+        Some(Self {
+            partition: text(PARTITION_HEADER)?.parse().ok()?,
+            offset: text(OFFSET_HEADER)?.parse().ok()?,
+            generation: text(GENERATION_HEADER)?.parse().ok()?,
+            reason: text(REASON_HEADER)?.to_owned(),
+            digest: digest(record.value.as_deref()),
+        })
     }
 }
 
-/// Differences between the windows topic, highest revision of each partition's share, and the oracle's closed windows.
+/// What was given out of one partition's share of a window, by grouping.
+#[derive(Debug, Default)]
+struct Share {
+    /// A digest of the contents of each revision: one that is given out twice must be the same.
+    revisions: BTreeMap<u64, u64>,
+    /// The contents of the highest.
+    cells: Value,
+}
+
+/// Differences between one partition's windows, each at its highest revision, and the oracle's closed windows.
 ///
 /// # Errors
-/// When a topic can't be read.
-pub fn windows(client: &mut Client, topic: &str, generation: u64, recount: &Recount) -> Checked<Vec<String>> {
-    let mut wrong = Vec::new();
-    // By what identifies them; then the highest revision of each.
-    let mut shares: BTreeMap<(i64, String, String), BTreeMap<u64, Value>> = BTreeMap::new();
-    for (_, record) in client.read_topic(&format!("{topic}.windows"))? {
-        let share: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())?;
-        if share["generation"] != generation {
-            continue;
+/// When the topic can't be read, or a record isn't JSON.
+pub fn windows(
+    client: &mut Client,
+    topic: &str,
+    generation: u64,
+    index: i32,
+    counted: &Partition,
+) -> Checked<Vec<String>> {
+    let mut wrong = Told::default();
+    let mut shares: BTreeMap<(String, String), Share> = BTreeMap::new();
+    read_partition(client, &format!("{topic}.windows"), index, |record| {
+        let bytes = record.value.as_deref().unwrap_or_default();
+        let Ok(mut given_out) = serde_json::from_slice::<Value>(bytes) else {
+            return wrong.tell(|| format!("a window of partition {index} is no JSON"));
+        };
+        if given_out["generation"] != generation {
+            return;
         }
-        let text = |name: &str| share[name].as_str().unwrap_or_default().to_owned();
-        let identity = (share["partition"].as_i64().unwrap_or(-1), text("window_start"), text("grouping"));
-        let revision = share["revision"].as_u64().unwrap_or(u64::MAX);
-        if let Some(first) = shares.entry(identity.clone()).or_default().insert(revision, share.clone())
-            && first != share
-        {
-            wrong.push(format!("window {identity:?} revision {revision} was given out with two contents"));
+        if given_out["partition"] != index {
+            return wrong.tell(|| format!("a window of partition {} among those of {index}", given_out["partition"]));
         }
-    }
-    for (&index, partition) in &recount.0 {
-        for (start_ms, totals) in partition.closed_windows() {
-            let start = rfc3339(start_ms);
-            for grouping in ["currency", "type"] {
-                let identity = (i64::from(index), start.clone(), grouping.to_owned());
-                match shares.remove(&identity).and_then(|mut revisions| revisions.pop_last()) {
-                    None => wrong.push(format!("window {identity:?} has closed but was not given out")),
-                    Some((_, share)) => {
-                        let counted = cells(totals, grouping);
-                        if share["cells"] != counted {
-                            wrong.push(format!("window {identity:?}: counted {counted}, given out {}", share["cells"]));
-                        }
-                    }
-                }
+        let text = |name: &str| given_out[name].as_str().unwrap_or_default().to_owned();
+        let identity = (text("window_start"), text("grouping"));
+        let revision = given_out["revision"].as_u64().unwrap_or(u64::MAX);
+        let contents = digest(Some(given_out.to_string().as_bytes()));
+        let share = shares.entry(identity.clone()).or_default();
+        if share.revisions.last_key_value().is_none_or(|(highest, _)| *highest <= revision) {
+            share.cells = given_out["cells"].take();
+        }
+        if share.revisions.insert(revision, contents).is_some_and(|first| first != contents) {
+            wrong.tell(|| format!("window {identity:?} revision {revision} was given out with two contents"));
+        }
+    })?;
+    for (start_ms, totals) in counted.closed_windows() {
+        let start = rfc3339(start_ms);
+        for grouping in ["currency", "type"] {
+            let identity = (start.clone(), grouping.to_owned());
+            let Some(share) = shares.remove(&identity) else {
+                wrong.tell(|| format!("window {identity:?} of partition {index} has closed but was not given out"));
+                continue;
+            };
+            let counted = cells(totals, grouping);
+            if share.cells != counted {
+                wrong.tell(|| {
+                    format!("window {identity:?} of partition {index}: counted {counted}, given out {}", share.cells)
+                });
             }
         }
     }
-    wrong.extend(shares.keys().map(|identity| format!("window {identity:?} was given out but is not closed")));
-    Ok(shortened(wrong))
+    for identity in shares.keys() {
+        wrong.tell(|| format!("window {identity:?} of partition {index} was given out but is not closed"));
+    }
+    Ok(wrong.into_lines())
+}
+
+/// Hands every record that a partition holds now to `each`.
+fn read_partition(client: &mut Client, topic: &str, index: i32, each: impl FnMut(Record)) -> Checked {
+    let (from, to) = (client.log_start(topic, index)?, client.log_end(topic, index)?);
+    Ok(client.read_range(topic, index, from, to, each)?)
+}
+
+/// The first differences of a kind in words, and how many there are.
+#[derive(Debug, Default)]
+struct Told {
+    lines: Vec<String>,
+    more: usize,
+}
+
+impl Told {
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if self.lines.len() < TOLD_MAX {
+            self.lines.push(line());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn into_lines(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.lines.push(format!("… and {} more of that kind", self.more));
+        }
+        self.lines
+    }
 }
 
 /// A window's totals in the form in which they are given out.
@@ -147,13 +198,4 @@ fn cells(totals: &Totals, grouping: &str) -> Value {
 fn rfc3339(at_ms: i64) -> String {
     let at = chrono::DateTime::from_timestamp_millis(at_ms).unwrap_or_default();
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-}
-
-fn shortened(mut wrong: Vec<String>) -> Vec<String> {
-    if wrong.len() > TOLD_MAX {
-        let more = wrong.len() - TOLD_MAX;
-        wrong.truncate(TOLD_MAX);
-        wrong.push(format!("… and {more} more of that kind"));
-    }
-    wrong
 }

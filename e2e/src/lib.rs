@@ -15,6 +15,7 @@
 //! a deadline. Whatever is started is ended with the test process, also when that is killed ([`guardian`]).
 
 pub mod binaries;
+pub mod chaos;
 pub mod cluster;
 pub mod evidence;
 pub mod guardian;

@@ -71,6 +71,12 @@ impl Process {
         self
     }
 
+    /// The name of its files of output.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -133,6 +133,7 @@ mod tests {
                 "type": {"refund": {"EUR": {"count": 1, "sum_minor": "5"}}}, "category": {}, "country": {}, "channel": {}},
             "partitions": [{"partition": 0, "first_offset": 0, "next_offset": 1, "skipped": 0,
                 "watermark": "2026-11-20T19:12:01.123Z", "age_ms": 3}],
+            "partitions_missing": [],
         })
     }
 

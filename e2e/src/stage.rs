@@ -78,6 +78,24 @@ impl<'l> Stage<'l> {
         Self::around(Held::Own(Box::new(nowhere)), lab, &format!("local-{name}"), name)
     }
 
+    /// A stage around brokers that are looked after elsewhere, with a folder that is there already and stays.
+    #[must_use]
+    pub fn in_folder(cluster: Cluster, folder: &Path, topic: &str) -> Self {
+        Self {
+            cluster: Held::Own(Box::new(cluster)),
+            folder: folder.to_owned(),
+            topic: topic.to_owned(),
+            fold: Settings::default(),
+            started: AtomicU32::new(0),
+        }
+    }
+
+    /// What consumer and oracle fold with.
+    #[must_use]
+    pub fn fold(&self) -> Settings {
+        self.fold
+    }
+
     fn around(cluster: Held<'l>, lab: &Lab, folder: &str, name: &str) -> Checked<Self> {
         let folder = lab.folder().join(folder);
         std::fs::create_dir_all(&folder)?;
@@ -295,16 +313,24 @@ impl<'l> Stage<'l> {
         for what in ["dlq", "windows"] {
             self.wait_led(&self.topic_of(what), None)?;
         }
-        let partitions = summary["partitions"].as_array().into_iter().flatten();
-        let generation = partitions.filter_map(|partition| partition["generation"].as_u64()).max().unwrap_or(1);
-        wrong.extend(evidence::dead_letters(&mut client, &self.topic, generation, recount)?);
-        wrong.extend(evidence::windows(&mut client, &self.topic, generation, recount)?);
+        let generation = generation(summary);
+        for (&index, counted) in &recount.0 {
+            wrong.extend(evidence::dead_letters(&mut client, &self.topic, generation, index, counted)?);
+            wrong.extend(evidence::windows(&mut client, &self.topic, generation, index, counted)?);
+        }
         if wrong.is_empty() {
             return Ok(());
         }
         let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n  ");
         Err(Failure::new(format!("the summary and the oracle differ in {} places:\n  {shown}", wrong.len())))
     }
+}
+
+/// The generation of the state that a summary shows.
+#[must_use]
+pub fn generation(summary: &Value) -> u64 {
+    let partitions = summary["partitions"].as_array().into_iter().flatten();
+    partitions.filter_map(|partition| partition["generation"].as_u64()).max().unwrap_or(1)
 }
 
 fn last_lines(path: &Path) -> String {

@@ -10,7 +10,7 @@ use crate::process::Process;
 use crate::{Checked, Failure, ports};
 
 /// Any 16 bytes, in Kafka's spelling; the clusters never meet.
-const CLUSTER_ID: &str = "ZTJlLXRlc3RzLWthZmthMQ";
+pub(super) const CLUSTER_ID: &str = "ZTJlLXRlc3RzLWthZmthMQ";
 
 /// What a broker is started for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn flags(self) -> &'static [&'static str] {
+    pub(super) fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Scenarios => &["-Xms192m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"],
             Self::Speed => &[
@@ -47,7 +47,7 @@ struct ApacheHome {
 
 impl Home for ApacheHome {
     fn start(&self) -> Checked<Process> {
-        self.jars.broker(&self.configuration, self.purpose.flags(), self.folder.path())
+        self.jars.broker(&self.configuration, self.purpose.flags(), self.folder.path(), "kafka")
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn start_secured(folder: &Path) -> Checked<Cluster> {
 }
 
 /// A data folder as `kafka-storage format` leaves it, made once and copied: neither file names a port or a path.
-fn formatted(jars: &Jars, folder: &Path) -> Checked<&'static Path> {
+pub(super) fn formatted(jars: &Jars, folder: &Path) -> Checked<&'static Path> {
     static FORMATTED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = FORMATTED.get_or_init(|| format(jars, folder).map_err(|failure| failure.to_string()));
     made.as_deref().map_err(Failure::new)

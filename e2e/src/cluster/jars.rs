@@ -109,14 +109,14 @@ impl Jars {
         command
     }
 
-    /// A broker with this configuration file.
+    /// A broker with this configuration file; what it prints goes into files of that name.
     ///
     /// # Errors
     /// When Java can't be started.
-    pub(super) fn broker(&self, configuration: &Path, flags: &[&str], folder: &Path) -> Checked<Process> {
+    pub(super) fn broker(&self, configuration: &Path, flags: &[&str], folder: &Path, name: &str) -> Checked<Process> {
         let mut command = self.java("broker-log4j2.properties", flags);
         command.arg("kafka.Kafka").arg(configuration);
-        Process::spawn(command, "kafka", folder)
+        Process::spawn(command, name, folder)
     }
 
     /// Runs a program that is one Java source file, with these jars at hand.

@@ -9,12 +9,14 @@ mod embedded;
 mod jars;
 mod lab;
 mod secured;
+mod trio;
 
 use std::time::Duration;
 
 pub use jars::{Jars, jars};
 pub use lab::{Kind, Lab, Unavailable};
 pub use secured::Secured;
+pub use trio::{BROKER_SESSION_MS, BROKERS, Trio};
 
 use crate::kafka::Client;
 use crate::process::{Process, Signal};

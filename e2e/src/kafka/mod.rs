@@ -10,8 +10,10 @@
 pub mod batch;
 mod client;
 mod compression;
+mod replicas;
 mod topic;
 
 pub use batch::{Batch, Record};
 pub use client::{CALL_TIMEOUT, Client, KafkaError};
 pub use compression::Compression;
+pub use replicas::Replicas;

@@ -28,7 +28,7 @@ const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 
 impl Client {
-    /// Makes a topic with one replica.
+    /// Makes a topic with as many replicas as is the broker's default.
     ///
     /// # Errors
     /// When the broker refuses, also where the topic exists.
@@ -41,7 +41,7 @@ impl Client {
         let topic = CreatableTopic::default()
             .with_name(topic_name(name))
             .with_num_partitions(partitions)
-            .with_replication_factor(1)
+            .with_replication_factor(-1)
             .with_configs(configs.collect());
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(REQUEST_TIMEOUT_MS);
         for result in self.call(&request, 4)?.topics {

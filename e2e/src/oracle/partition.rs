@@ -1,9 +1,29 @@
 //! One partition, counted record after record.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Settings, Totals, Valid, value};
 use crate::kafka::Record;
+
+/// A rejected record: what its dead letter must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its offset.
+    pub offset: i64,
+    /// Why.
+    pub reason: &'static str,
+    /// [`digest`] of its value.
+    pub digest: u64,
+}
+
+/// A value in eight bytes, to be compared within one run: what was rejected may be more than fits into memory.
+#[must_use]
+pub fn digest(value: Option<&[u8]>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// Everything that is known of a partition after its records up to [`Partition::next_offset`].
 #[derive(Debug, Clone)]
@@ -25,8 +45,8 @@ pub struct Partition {
     pub repeated: u64,
     /// Rejected records by reason.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Offsets of rejected records with their reason, in order: what the dead-letter topic must hold.
-    pub rejected_offsets: Vec<(i64, &'static str)>,
+    /// Rejected records in order: what the dead-letter topic must hold.
+    pub rejected_records: Vec<Rejected>,
     /// Accepted before their window closed.
     pub on_time: u64,
     /// Accepted into a closed window.
@@ -37,7 +57,7 @@ pub struct Partition {
     pub missing_from_sequence: u64,
     /// Totals of the accepted records.
     pub totals: Totals,
-    /// Totals by window start (milliseconds), of the records that were not too late.
+    /// Totals by currency and by type, by window start (milliseconds), of the records that were not too late.
     pub windows: BTreeMap<i64, Totals>,
     /// The watermark, milliseconds; unset before the first accepted record.
     pub watermark_ms: Option<i64>,
@@ -61,7 +81,7 @@ impl Partition {
             redelivered: 0,
             repeated: 0,
             rejected: BTreeMap::new(),
-            rejected_offsets: Vec::new(),
+            rejected_records: Vec::new(),
             on_time: 0,
             revised: 0,
             too_late: 0,
@@ -89,6 +109,20 @@ impl Partition {
         self.next_offset - self.first_offset - counted
     }
 
+    /// The last sequence of each producer incarnation. Where nothing is missing, it is as many records as are there.
+    pub fn last_sequences(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.sequences.iter().map(|(&incarnation, &(last, _))| (incarnation, last))
+    }
+
+    /// Forgets what only counting on and [`crate::evidence`] need: the ids of the last records, what was rejected, the
+    /// windows. What is left is small however long the log is.
+    pub fn close(&mut self) {
+        self.ids = HashMap::new();
+        self.ids_in_order = VecDeque::new();
+        self.rejected_records = Vec::new();
+        self.windows = BTreeMap::new();
+    }
+
     /// Goes on at `offset` although records before it have not been read: retention took them.
     pub fn skip_to(&mut self, offset: i64) {
         self.skipped += u64::try_from(offset - self.next_offset).expect("skipping goes forward");
@@ -109,7 +143,7 @@ impl Partition {
         let Ok(sequence) =
             record.header("tally-seq").map(|header| header.and_then(read_sequence).ok_or(())).transpose()
         else {
-            return self.reject(record.offset, "invalid_header");
+            return self.reject(record, "invalid_header");
         };
         let read = value::read(record.value.as_deref(), record.timestamp_ms, &self.settings);
         // Whatever becomes of a valid record, its id has been seen.
@@ -118,19 +152,20 @@ impl Partition {
             self.remember_id(valid.id, record);
         }
         let Ok(redelivered) = sequence.map_or(Ok(false), |sequence| self.follow(sequence, record.offset)) else {
-            return self.reject(record.offset, "invalid_header");
+            return self.reject(record, "invalid_header");
         };
         match read {
             _ if redelivered => self.redelivered += 1,
-            Err(reason) => self.reject(record.offset, reason),
+            Err(reason) => self.reject(record, reason),
             Ok(_) if seen => self.repeated += 1,
             Ok(valid) => self.accept(&valid, record.timestamp_ms),
         }
     }
 
-    fn reject(&mut self, offset: i64, reason: &'static str) {
+    fn reject(&mut self, record: &Record, reason: &'static str) {
         *self.rejected.entry(reason).or_default() += 1;
-        self.rejected_offsets.push((offset, reason));
+        let digest = digest(record.value.as_deref());
+        self.rejected_records.push(Rejected { offset: record.offset, reason, digest });
     }
 
     /// Whether the record's producer has sent it before; `Err` where it jumps further than is believed.
@@ -194,7 +229,7 @@ impl Partition {
             _ => self.on_time += 1,
         }
         if passed_by_ms.is_none_or(|by| by < self.settings.lateness_ms) {
-            self.windows.entry(start).or_default().add(valid);
+            self.windows.entry(start).or_default().add_to_window(valid);
         }
         let candidate = valid.occurred_at_ms.min(timestamp_ms).saturating_sub(self.settings.out_of_order_ms);
         self.watermark_ms = Some(self.watermark_ms.map_or(candidate, |watermark| watermark.max(candidate)));
@@ -263,7 +298,8 @@ mod tests {
             record(3, "{}", Some("00000000000000aa:2")),
         ]);
         assert_eq!((partition.accepted, partition.redelivered, partition.repeated), (1, 1, 1));
-        assert_eq!(partition.rejected_offsets, [(3, "malformed_json")]);
+        let rejected = Rejected { offset: 3, reason: "malformed_json", digest: digest(Some(b"{}")) };
+        assert_eq!(partition.rejected_records, [rejected]);
         assert_eq!(partition.totals.to_json()["currency"]["JPY"]["sum_minor"], "100");
     }
 

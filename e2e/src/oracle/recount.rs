@@ -1,11 +1,17 @@
 //! A whole topic, counted.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use serde_json::{Value, json};
 
 use super::{Partition, Settings, Totals};
+use crate::Checked;
 use crate::kafka::{Client, KafkaError};
+
+/// Most partitions that are counted at the same time: each has its ids in memory.
+const AT_ONCE_MAX: usize = 4;
 
 /// Up to where a topic is counted.
 #[derive(Debug, Clone)]
@@ -25,20 +31,68 @@ pub struct Recount(pub BTreeMap<i32, Partition>);
 /// # Errors
 /// When the topic can't be read.
 pub fn recount(client: &mut Client, topic: &str, ends: &Ends, settings: Settings) -> Result<Recount, KafkaError> {
-    let count = client.partition_count(topic)?;
-    let count = count.ok_or_else(|| KafkaError::NoPartition { topic: topic.to_owned(), partition: 0 })?;
     let mut partitions = BTreeMap::new();
-    for index in 0..count {
-        let mut partition = Partition::new(client.log_start(topic, index)?, settings);
-        let end = match ends {
-            Ends::Now => client.stable_end(topic, index)?,
-            Ends::At(ends) => ends.get(&index).copied().unwrap_or(partition.first_offset),
-        };
-        client.read_range(topic, index, partition.first_offset, end, |record| partition.take(&record))?;
-        partition.pass_to(end.max(partition.next_offset));
-        partitions.insert(index, partition);
+    for index in 0..count(client, topic)? {
+        partitions.insert(index, recount_partition(client, topic, index, ends, settings)?);
     }
     Ok(Recount(partitions))
+}
+
+/// Counts `topic` from its log start, several partitions at a time, and closes each after `each` has looked at it, so
+/// that memory doesn't grow with the log.
+///
+/// # Errors
+/// When the topic can't be read, or the first failure of `each`.
+pub fn recount_each(
+    bootstrap: &str,
+    topic: &str,
+    ends: &Ends,
+    settings: Settings,
+    each: impl Fn(&mut Client, i32, &Partition) -> Checked + Sync,
+) -> Checked<Recount> {
+    let count = count(&mut Client::new(bootstrap), topic)?;
+    let next = AtomicI32::new(0);
+    let work = || -> Checked<Vec<(i32, Partition)>> {
+        let mut client = Client::new(bootstrap);
+        let mut counted = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return Ok(counted);
+            }
+            let mut partition = recount_partition(&mut client, topic, index, ends, settings)?;
+            each(&mut client, index, &partition)?;
+            partition.close();
+            counted.push((index, partition));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(AT_ONCE_MAX);
+    let counted: Checked<Vec<_>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("counting doesn't panic")).collect()
+    });
+    Ok(Recount(counted?.into_iter().flatten().collect()))
+}
+
+fn count(client: &mut Client, topic: &str) -> Result<i32, KafkaError> {
+    client.partition_count(topic)?.ok_or_else(|| KafkaError::NoPartition { topic: topic.to_owned(), partition: 0 })
+}
+
+fn recount_partition(
+    client: &mut Client,
+    topic: &str,
+    index: i32,
+    ends: &Ends,
+    settings: Settings,
+) -> Result<Partition, KafkaError> {
+    let mut partition = Partition::new(client.log_start(topic, index)?, settings);
+    let end = match ends {
+        Ends::Now => client.stable_end(topic, index)?,
+        Ends::At(ends) => ends.get(&index).copied().unwrap_or(partition.first_offset),
+    };
+    client.read_range(topic, index, partition.first_offset, end, |record| partition.take(&record))?;
+    partition.pass_to(end.max(partition.next_offset));
+    Ok(partition)
 }
 
 impl Recount {

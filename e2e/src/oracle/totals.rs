@@ -50,6 +50,13 @@ impl Totals {
         }
     }
 
+    /// Adds a transaction by currency and by type only, as windows are given out.
+    pub fn add_to_window(&mut self, valid: &Valid) {
+        let one = Amounts::of(valid.amount_minor);
+        self.join_cell(("currency", valid.currency.clone(), valid.currency.clone()), &one);
+        self.join_cell((GROUPINGS[0], valid.kind.clone(), valid.currency.clone()), &one);
+    }
+
     /// Adds another set of totals to this one.
     pub fn join(&mut self, other: &Self) {
         for (cell, amounts) in &other.0 {

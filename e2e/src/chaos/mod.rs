@@ -1,0 +1,122 @@
+//! Chaos: three brokers, producers and consumers as real processes, hurt at random, and an exact account at the end.
+//!
+//! ```text
+//!   schedule ── what is done to whom, from a seed: pure
+//!     world  ── takes its steps on real processes, and looks after all of them
+//!       takeover ── how long partitions were without an owner
+//!   judge    ── heals, waits, counts: `consumer verify`, the oracle, what was acknowledged
+//!   report   ── faults, takeovers, records, memory, verdicts
+//! ```
+//!
+//! A run promises that a difference of one cent, one lost acknowledged record or one process that ends by itself makes
+//! it fail, and that a failed run leaves its folder: logs of all processes, Kafka's data, the schedule as it was taken,
+//! and both counts. It proves nothing about schedules that were not played: that is what the simulation is for.
+
+mod journal;
+pub mod judge;
+pub mod kind;
+pub mod report;
+pub mod schedule;
+pub mod takeover;
+mod watch;
+pub mod world;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub use report::Report;
+
+use crate::Checked;
+use journal::Journal;
+use schedule::{Schedule, Step};
+use world::World;
+
+/// What a run is to be like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long faults go on.
+    pub duration: Duration,
+    /// Of the schedule and of what is produced.
+    pub seed: u64,
+    /// Transactions a second, of all producers together.
+    pub rate: u32,
+    /// Producers.
+    pub producers: u32,
+    /// Consumers at first; up to two more join.
+    pub consumers: u32,
+    /// `classic` or `consumer`.
+    pub group_protocol: String,
+}
+
+/// What a run would do and when at the earliest, milliseconds after its first moment; the ends of what is still going on
+/// come on top.
+#[must_use]
+pub fn plan(options: &Options) -> Vec<(u64, Step)> {
+    let mut schedule = Schedule::new(options.seed, options.consumers, options.producers);
+    let mut at_ms = 0;
+    let steps = std::iter::from_fn(|| {
+        let step = schedule.next_step();
+        at_ms += step.pause_ms;
+        (u128::from(at_ms) < options.duration.as_millis()).then_some((at_ms, step))
+    });
+    steps.collect()
+}
+
+/// Plays a run in an empty folder, and prints what happens.
+///
+/// # Errors
+/// When it can't be played to its end: something didn't start, ended by itself, or never came back.
+pub fn run(options: &Options, folder: &Path) -> Checked<Report> {
+    let began = Instant::now();
+    let mut journal = Journal::open(folder)?;
+    journal.line(format_args!(
+        "chaos: seed {}, {} s of faults, {} producers with {} transactions/s in all, {} consumers ({}), logs in {}",
+        options.seed,
+        options.duration.as_secs(),
+        options.producers,
+        options.rate,
+        options.consumers,
+        options.group_protocol,
+        folder.display()
+    ));
+    let mut world = World::start(options, journal)?;
+    let mut schedule = Schedule::new(options.seed, options.consumers, options.producers);
+    let outcome = play(&mut world, &mut schedule, began);
+    if let Err(failure) = &outcome {
+        world.journal.event(format_args!("FAILED: {failure}"));
+    }
+    outcome
+}
+
+fn play(world: &mut World, schedule: &mut Schedule, began: Instant) -> Checked<Report> {
+    let faults_began = Instant::now();
+    let duration = world.options().duration;
+    loop {
+        let step = schedule.next_step();
+        let left = duration.saturating_sub(faults_began.elapsed());
+        let pause = Duration::from_millis(step.pause_ms);
+        if pause >= left {
+            world.pass(left)?;
+            break;
+        }
+        world.pass(pause)?;
+        world.take(step)?;
+    }
+    end(world, schedule, began)
+}
+
+/// Heals everything and judges.
+fn end(world: &mut World, schedule: &mut Schedule, began: Instant) -> Checked<Report> {
+    world.journal.event("no more faults: everything heals");
+    while let Some(step) = schedule.next_heal() {
+        world.take(step)?;
+    }
+    world.until_whole()?;
+    world.until_taken_over()?;
+    world.end_producers()?;
+    let verdicts = judge::judge(world)?;
+    world.end_consumers()?;
+    let report = Report::of(world.options(), world, verdicts, began.elapsed());
+    world.journal.line(&report);
+    Ok(report)
+}
