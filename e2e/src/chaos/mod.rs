@@ -97,20 +97,17 @@ fn play(world: &mut World, schedule: &mut Schedule, began: Instant) -> Checked<R
         let pause = Duration::from_millis(step.pause_ms);
         if pause >= left {
             world.pass(left)?;
-            break;
+            world.journal.event("no more faults: everything heals");
+            schedule.all_heals(step).into_iter().try_for_each(|heal| world.take(heal))?;
+            return end(world, began);
         }
         world.pass(pause)?;
         world.take(step)?;
     }
-    end(world, schedule, began)
 }
 
-/// Heals everything and judges.
-fn end(world: &mut World, schedule: &mut Schedule, began: Instant) -> Checked<Report> {
-    world.journal.event("no more faults: everything heals");
-    while let Some(step) = schedule.next_heal() {
-        world.take(step)?;
-    }
+/// Waits until all is well, and judges.
+fn end(world: &mut World, began: Instant) -> Checked<Report> {
     world.until_whole()?;
     world.until_taken_over()?;
     world.end_producers()?;

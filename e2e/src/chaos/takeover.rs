@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A takeover that takes so long will never end. Broker faults in between prolong it, so this is generous.
 const LONGEST: Duration = Duration::from_secs(180);
 /// So long after the last change everything in the group has come to rest.
-const REST: Duration = Duration::from_secs(5);
+pub const REST: Duration = Duration::from_secs(6);
 
 /// How a consumer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Takeovers {
 
     /// A consumer has just been ended. `calm`: no consumer is frozen and no broker hurt.
     pub fn begin(&mut self, cause: Cause, calm: bool) {
-        let alone = calm && self.pending.is_empty() && self.disturbed.elapsed() > REST;
+        let alone = calm && self.pending.is_empty() && self.disturbed.elapsed() >= REST;
         self.disturb();
         self.pending.push(Pending { cause, alone, since: Instant::now(), owned: BTreeMap::new() });
     }

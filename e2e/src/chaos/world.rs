@@ -12,7 +12,7 @@ use super::Options;
 use super::journal::Journal;
 use super::kind::Kind;
 use super::schedule::Step;
-use super::takeover::{Cause, Takeovers};
+use super::takeover::{Cause, REST, Takeovers};
 use super::watch::{END_DEADLINE, STILL_DEADLINE};
 use crate::cluster::{Cluster, Trio};
 use crate::process::{Process, Signal};
@@ -75,6 +75,8 @@ pub struct World {
     pub(super) producers: BTreeMap<u32, Member>,
     pub(super) leaving: Vec<Leaving>,
     broker_hurt: bool,
+    /// The last step was one after which all has to come to rest.
+    calm: bool,
     pub(super) looked_at_memory: Instant,
     pub(super) reported: Instant,
     pub(super) counted: (u64, Instant),
@@ -129,6 +131,7 @@ impl World {
             producers: BTreeMap::new(),
             leaving: Vec::new(),
             broker_hurt: false,
+            calm: false,
             looked_at_memory: now,
             reported: now,
             counted: (0, now),
@@ -151,6 +154,9 @@ impl World {
     }
 
     fn start_consumer(&mut self, number: u32) -> Checked {
+        if self.consumers.contains_key(&number) {
+            return Err(Failure::new(format!("consumer {number} is to be started, and is there already")));
+        }
         let flags = ["--snapshot-interval-ms", "500", "--consumer-group-protocol", &self.options.group_protocol];
         let process = self.stage.consumer(&flags)?;
         let log = process.name().to_owned();
@@ -159,6 +165,9 @@ impl World {
     }
 
     fn start_producer(&mut self, number: u32) -> Checked {
+        if self.producers.contains_key(&number) {
+            return Err(Failure::new(format!("producer {number} is to be started, and is there already")));
+        }
         let rate = (self.options.rate / self.options.producers).max(1).to_string();
         let seed = self.options.seed.wrapping_mul(1_000).wrapping_add(number.into()).to_string();
         let compression = COMPRESSIONS[number as usize % COMPRESSIONS.len()];
@@ -175,8 +184,14 @@ impl World {
     /// # Errors
     /// When something went wrong in the meantime, or the step can't be taken.
     pub fn take(&mut self, step: Step) -> Checked {
-        if step.kind.needs_whole_cluster() && !step.heals {
+        if std::mem::replace(&mut self.calm, step.in_calm) || step.in_calm {
+            self.until_taken_over()?;
+        }
+        if step.in_calm || (step.kind.needs_whole_cluster() && !step.heals) {
             self.until_whole()?;
+        }
+        if step.in_calm {
+            self.pass(REST)?;
         }
         let log = self.log_of(step);
         self.journal.event(format_args!("{step}{log}"));
