@@ -153,15 +153,25 @@ impl Cluster<'_> {
                 self.note(|| format!("process {id}: {partition}: begins at {start}"));
                 Counting::begin(PartitionState::new(1, numbered(partition), small_settings(), start, 1))
             }
-            Some(InState { offset, stored, .. }) => {
+            Some(found) => {
+                let known = process.view.above(numbered(partition), found.stored.snapshot.order());
+                let is_gone = known.is_some();
+                let (stored, offset) = match known {
+                    Some((snapshot, offset)) => (self.topics[partition].as_made(snapshot), offset),
+                    None => (found.stored, found.offset),
+                };
                 let order = stored.snapshot.order();
-                self.note(|| format!("process {id}: {partition}: restored from {order:?} at {offset}"));
+                let whence = if is_gone { "memory" } else { "the topic" };
+                self.note(|| format!("process {id}: {partition}: restored from {order:?} at {offset}, by {whence}"));
                 self.hold(order.1 <= log_end, || {
                     format!("process {id}: {partition}: refused as diverged: {order:?}, but the log ends at {log_end}")
                 });
                 let stored = Stored { snapshot: written_and_read(&stored.snapshot), losses: stored.losses };
                 let topics = &self.topics[partition];
-                let counting = Counting::restore(&stored, topics.log, topics.log_start);
+                let mut counting = Counting::restore(&stored, topics.log, topics.log_start);
+                if is_gone {
+                    counting.folding.want_checkpoint();
+                }
                 process.view.publish(Arc::clone(&stored.snapshot), offset);
                 counting
             }

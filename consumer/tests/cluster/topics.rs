@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use consumer::fold::Highest;
+use consumer::fold::{Highest, Snapshot};
 
 use crate::{
     evidence::{Evidence, Stored, Write},
@@ -105,6 +105,13 @@ impl<'a> Topics<'a> {
         let mut highest = Highest::default();
         self.state.iter().for_each(|record| highest.offer(record.stored.snapshot.order(), || record));
         highest.take()
+    }
+
+    /// A snapshot that was in the topic once, with what its state had lost.
+    pub(crate) fn as_made(&self, snapshot: Arc<Snapshot>) -> Stored {
+        let mut made = self.evidence.ever_made.iter();
+        let losses = made.find(|made| made.snapshot == snapshot).map(|made| made.losses.clone());
+        Stored { snapshot, losses: losses.expect("nothing is shown that nobody made") }
     }
 
     /// Computed apart from the consumer's own rule.
