@@ -8,6 +8,7 @@ use crate::{
     dead_letter::{DeadLetter, Source},
     fingerprint::fingerprint,
     fold::{LastRecord, PartitionState, Snapshot, Verdict},
+    view::View,
 };
 
 /// Most bytes of dead letters that wait for a checkpoint before no more records are taken.
@@ -97,7 +98,21 @@ impl Folding {
         self.unsaved = true;
     }
 
-    /// The next checkpoint is to be made even if nothing comes: the last one may not be the one that counts any more.
+    /// Looks at what was written meanwhile, by whomever: an older snapshot behind the highest one asks for another
+    /// checkpoint, even if nothing comes, for compaction may keep the older one alone. Gives whether a higher generation
+    /// has begun, which this state has to make way for.
+    #[must_use]
+    pub fn heed(&mut self, view: &View) -> bool {
+        let partition = self.state.partition();
+        if view.snapshot(partition).is_some_and(|known| known.generation > self.state.generation()) {
+            return true;
+        }
+        self.unsaved |= view.take_buried(partition);
+        false
+    }
+
+    /// The next checkpoint is to be made even if nothing comes: what this state came from is not in the state topic any
+    /// more.
     pub fn want_checkpoint(&mut self) {
         self.unsaved = true;
     }

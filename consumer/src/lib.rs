@@ -21,6 +21,7 @@ pub mod fingerprint;
 pub mod fold;
 pub mod folding;
 pub mod http;
+pub mod intake;
 mod layout;
 pub mod membership;
 pub mod metrics;

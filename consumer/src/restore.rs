@@ -1,6 +1,6 @@
 //! Where a partition is gone on from: its highest snapshot, checked against the log before anything is written.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{
     kafka::{Admin, Batch, Cluster, Fault, PartitionReader, Read, ReadOptions},
@@ -12,6 +12,7 @@ use crate::{
     fold::{FoldSettings, Highest, PartitionState, Snapshot, SnapshotError, SnapshotHead},
     folding::Folding,
     read_ahead::check_last_record,
+    view::View,
 };
 
 /// How long a fetch waits while reading what must be there already.
@@ -82,6 +83,8 @@ pub struct Restore<'a> {
     pub settings: &'a FoldSettings,
     /// Guards the id window; changes no result.
     pub hash_seed: u64,
+    /// What this process has seen to be durable before.
+    pub view: &'a View,
 }
 
 /// A partition ready to go on.
@@ -108,9 +111,18 @@ impl Restore<'_> {
     /// [`RestoreError`]; nothing has been written.
     pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
         let bounds = reader.bounds().await?;
-        let Some(stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
+        let Some(mut stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
             return self.begin(bounds.start).await;
         };
+        let known = self.view.above(self.partition, stored.snapshot.order());
+        let is_gone = known.is_some();
+        if let Some((snapshot, state_offset)) = known {
+            warn!(
+                partition = self.partition,
+                "compaction has kept an older snapshot than the one last seen, which is gone on from and written again"
+            );
+            stored = Stored { snapshot: Arc::unwrap_or_clone(snapshot), state_offset };
+        }
         let snapshot = &stored.snapshot;
         if snapshot.settings != *self.settings {
             warn!(
@@ -130,6 +142,9 @@ impl Restore<'_> {
             .map_err(|cause| RestoreError::Snapshot { partition: self.partition, cause })?;
         self.refill_id_window(&mut state, reader, bounds.start).await?;
         let mut folding = Folding::resume(&self.names.transactions, state, snapshot);
+        if is_gone {
+            folding.want_checkpoint();
+        }
         if snapshot.next_offset < bounds.start {
             warn!(
                 partition = self.partition,

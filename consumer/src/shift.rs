@@ -77,13 +77,9 @@ impl Shift<'_> {
                         stalled = true;
                         condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
                     }
-                    let known = context.view.snapshot(*partition);
-                    if known.is_some_and(|known| known.generation > self.folding.state().generation()) {
+                    if self.folding.heed(&context.view) {
                         info!(partition, "another generation has begun; going over to it");
                         return Ok(Ended::Superseded);
-                    }
-                    if context.view.take_buried(*partition) {
-                        self.folding.want_checkpoint();
                     }
                 }
                 found = ahead.next(), if !self.folding.is_full() => {

@@ -15,11 +15,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use crate::{
-    fold::{Highest, Snapshot},
-    pipeline::Context,
-    restore::heads,
-};
+use crate::{fold::Snapshot, intake::Intake, pipeline::Context, restore::heads};
 
 /// How long a broker may wait for the next snapshot before it answers that there is none.
 const WAIT: Duration = Duration::from_secs(5);
@@ -99,25 +95,18 @@ impl Tail {
 
     /// Shows the highest snapshot of the batch, if it counts; the others are not read in full.
     fn show(&self, batch: &Batch) {
-        let view = &self.context.view;
-        let mut highest = Highest::default();
-        let mut seen = Vec::new();
+        let mut intake = Intake::default();
         heads(batch, self.partition, |head, value, state_offset| {
-            let Ok(head) = head else { return };
-            seen.push((head.order(), state_offset));
-            highest.offer(head.order(), || (value.to_vec(), state_offset));
-        });
-        let Some((value, state_offset)) = highest.take() else { return };
-        let of_highest = seen.iter().find(|(_, at)| *at == state_offset).map(|(order, _)| *order);
-        if of_highest.is_some_and(|order| view.is_wanted(self.partition, order, state_offset)) {
-            match Snapshot::parse(&value) {
-                Ok(snapshot) => view.publish(Arc::new(snapshot), state_offset),
-                Err(cause) => warn!(partition = self.partition, %cause, "a snapshot can't be shown"),
+            if let Ok(head) = head {
+                intake.offer(head.order(), state_offset, || value.to_vec());
             }
-        }
-        // Now that the highest is known: whether any lower one stands behind it.
-        for (order, state_offset) in seen {
-            let _ = view.is_wanted(self.partition, order, state_offset);
-        }
+        });
+        intake.show(&self.context.view, self.partition, |value| match Snapshot::parse(&value) {
+            Ok(snapshot) => Some(Arc::new(snapshot)),
+            Err(cause) => {
+                warn!(partition = self.partition, %cause, "a snapshot can't be shown");
+                None
+            }
+        });
     }
 }

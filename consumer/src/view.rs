@@ -118,6 +118,15 @@ impl View {
         lock(&self.shown).get(&partition).map(|shown| Arc::clone(&shown.snapshot))
     }
 
+    /// The highest snapshot of a partition, where it counts for more than one of this order, and its offset in the state
+    /// topic.
+    #[must_use]
+    pub fn above(&self, partition: i32, order: (u64, i64)) -> Option<(Arc<Snapshot>, i64)> {
+        let shown = lock(&self.shown);
+        let known = shown.get(&partition).filter(|known| known.snapshot.order() > order)?;
+        Some((Arc::clone(&known.snapshot), known.state_offset))
+    }
+
     /// The highest snapshot of each partition.
     #[must_use]
     pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {

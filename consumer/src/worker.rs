@@ -144,6 +144,7 @@ impl Worker {
             group: &context.group,
             settings: &context.fold,
             hash_seed: context.hash_seed,
+            view: &context.view,
         };
         let restoring = async {
             let end =

@@ -6,8 +6,8 @@ use common::wire::Reason;
 use consumer::fold::{ClosedWindow, PartitionState, Snapshot, Verdict};
 
 use crate::{
+    evidence::{Loss, describe},
     log::{Entry, Log},
-    worker::{Loss, describe},
 };
 
 /// Everything that a state with these beginnings may ever show.

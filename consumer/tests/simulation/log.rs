@@ -44,6 +44,20 @@ pub(crate) struct Paid {
 }
 
 impl Log {
+    /// The drafts, one after the other.
+    pub(crate) fn of(first_offset: i64, drafts: &[Draft], hole_at_end: i64) -> Self {
+        let mut desk = Desk { clock_ms: 0, sent: [0; 3], entries: Vec::with_capacity(drafts.len()) };
+        let mut offset = first_offset;
+        for draft in drafts {
+            offset += draft.hole();
+            let mut entry = desk.entry(draft);
+            entry.record.offset = offset;
+            offset += 1;
+            desk.entries.push(entry);
+        }
+        Self { first_offset, end_offset: offset + hole_at_end, entries: desk.entries }
+    }
+
     /// The entries from an offset on.
     pub(crate) fn from(&self, offset: i64) -> &[Entry] {
         &self.entries[self.entries.partition_point(|entry| entry.record.offset < offset)..]
@@ -55,17 +69,17 @@ impl Log {
 /// record everywhere: shrinking goes that way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draft {
-    sender: u8,
-    content: u8,
-    clock: u8,
-    stamp: u8,
-    hole: u8,
+    pub(crate) sender: u8,
+    pub(crate) content: u8,
+    pub(crate) clock: u8,
+    pub(crate) stamp: u8,
+    pub(crate) hole: u8,
     /// Which producer.
-    who: u8,
+    pub(crate) who: u8,
     /// How far back, or how much.
-    detail: u16,
+    pub(crate) detail: u16,
     /// How long, in steps of 50 ms: all times are multiples, so that boundaries are hit, not only crossed.
-    time: u16,
+    pub(crate) time: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -192,18 +206,8 @@ impl Draft {
 pub(crate) fn strategy(most: usize) -> impl Strategy<Value = Log> {
     let first_offset = prop_oneof![3 => Just(0_i64), 1 => Just(1), 1 => Just(5_000_000_000)];
     let hole_at_end = prop_oneof![3 => Just(0_i64), 1 => 1..12_i64];
-    (first_offset, vec(Draft::strategy(), 1..=most), hole_at_end).prop_map(|(first_offset, drafts, hole_at_end)| {
-        let mut desk = Desk { clock_ms: 0, sent: [0; 3], entries: Vec::with_capacity(drafts.len()) };
-        let mut offset = first_offset;
-        for draft in &drafts {
-            offset += draft.hole();
-            let mut entry = desk.entry(draft);
-            entry.record.offset = offset;
-            offset += 1;
-            desk.entries.push(entry);
-        }
-        Log { first_offset, end_offset: offset + hole_at_end, entries: desk.entries }
-    })
+    (first_offset, vec(Draft::strategy(), 1..=most), hole_at_end)
+        .prop_map(|(first_offset, drafts, hole_at_end)| Log::of(first_offset, &drafts, hole_at_end))
 }
 
 /// Where drafts become records.

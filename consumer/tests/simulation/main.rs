@@ -11,7 +11,9 @@
 //! A failing case is shrunk and its seed is kept in `proptest-regressions`, which later runs play first.
 //! `PROPTEST_CASES=1000000 cargo test --release -p consumer --test simulation` goes on for longer.
 
+mod counting;
 mod crash_free;
+mod evidence;
 mod log;
 mod moves;
 mod oracle;
@@ -70,12 +72,12 @@ fn play(log: &Log, moves: &[Move]) -> Result<(), TestCaseError> {
         world.play(step);
     }
     world.finish();
-    verdict::check(&world)?;
+    verdict::check(&world.evidence)?;
     // Former workers wake up and write what they still hold; then compaction keeps the last of their snapshots only.
     world.wake_all();
     world.keep_last_snapshot();
     world.finish();
-    verdict::check(&world)
+    verdict::check(&world.evidence)
 }
 
 proptest! {

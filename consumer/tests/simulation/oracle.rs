@@ -6,8 +6,8 @@ use common::wire::Reason;
 use consumer::fold::{FoldSettings, Ledger, SEQUENCE_JUMP_MAX};
 
 use crate::{
+    evidence::Loss,
     log::{Entry, Header, Log, Paid},
-    worker::Loss,
 };
 
 /// What must come out of a log.

@@ -7,46 +7,47 @@ use proptest::prelude::*;
 
 use crate::{
     crash_free::CrashFree,
+    evidence::{Evidence, Loss},
     oracle::{self, Expected},
-    worker::Loss,
-    world::World,
 };
 
 /// Compares everything in the topics with the crash-free fold and with the oracle.
-pub(crate) fn check(world: &World<'_>) -> Result<(), TestCaseError> {
-    let newest = world.newest().expect("the last worker wrote a snapshot");
-    let (last, losses) = (&newest.snapshot, &newest.losses);
-    prop_assert_eq!(last.next_offset, world.log.end_offset);
-    prop_assert!(world.state_topic.iter().all(|other| other.snapshot.generation <= last.generation));
+pub(crate) fn check(evidence: &Evidence<'_>) -> Result<(), TestCaseError> {
+    let newest = evidence.newest().expect("the last worker wrote a snapshot");
+    let (last, losses) = (&*newest.snapshot, &newest.losses);
+    prop_assert_eq!(last.next_offset, evidence.log.end_offset);
+    prop_assert!(evidence.state_topic.iter().all(|other| other.snapshot.generation <= last.generation));
 
     // Snapshots of states that lost something else, or began elsewhere, speak of another past.
-    let same_past: Vec<Snapshot> = world
+    let same_past: Vec<Snapshot> = evidence
         .ever_made
         .iter()
         .filter(|stored| is_past_of(&stored.losses, stored.snapshot.next_offset, losses))
-        .map(|stored| timeless(stored.snapshot.clone()))
-        .filter(|past| (past.generation, past.first_offset) == (last.generation, last.first_offset))
+        .filter(|stored| has_same_beginning(&stored.snapshot, last))
+        .map(|stored| timeless(&stored.snapshot))
         .collect();
     let stops: BTreeSet<i64> = same_past.iter().map(|past| past.next_offset).collect();
-    let crash_free = CrashFree::run(world.log, last, losses, &stops);
+    let crash_free = CrashFree::run(evidence.log, last, losses, &stops);
     for past in &same_past {
         prop_assert_eq!(past, &crash_free.snapshots[&past.next_offset]);
     }
 
-    // Every generation leaves an anchor at its very beginning, as good as any snapshot.
-    let has_anchor = |generation| world.anchors.iter().any(|anchor| anchor.generation == generation);
-    prop_assert!(world.state_topic.iter().all(|stored| has_anchor(stored.snapshot.generation)));
-    prop_assert!(world.anchors.iter().all(|anchor| world.ever_made.iter().any(|made| made.snapshot == *anchor)));
+    // Every generation leaves an anchor at its very beginning, as good as any snapshot, as soon as anybody works on it.
+    let has_anchor = |generation| evidence.anchors.iter().any(|anchor| anchor.generation == generation);
+    let is_worked_on = |snapshot: &Snapshot| snapshot.next_offset > snapshot.first_offset;
+    let worked_on = evidence.state_topic.iter().filter(|stored| is_worked_on(&stored.snapshot));
+    prop_assert!(worked_on.map(|stored| stored.snapshot.generation).all(has_anchor));
+    prop_assert!(evidence.anchors.iter().all(|anchor| evidence.ever_made.iter().any(|made| made.snapshot == *anchor)));
 
-    let lost_alike = world.ever_made.iter().all(|stored| {
+    let lost_alike = evidence.ever_made.iter().all(|stored| {
         let other = &stored.snapshot;
         other.generation != last.generation
-            || (other.first_offset == last.first_offset && is_past_of(&stored.losses, other.next_offset, losses))
+            || (has_same_beginning(other, last) && is_past_of(&stored.losses, other.next_offset, losses))
     });
-    check_dead_letters(world, last, &crash_free, lost_alike)?;
-    check_windows(world, last, &crash_free, lost_alike)?;
+    check_dead_letters(evidence, last, &crash_free, lost_alike)?;
+    check_windows(evidence, last, &crash_free, lost_alike)?;
 
-    let expected = oracle::count(world.log, &last.settings, last.first_offset, losses);
+    let expected = oracle::count(evidence.log, &last.settings, last.first_offset, losses);
     prop_assert_eq!(&crash_free.dead_letters, &expected.rejected);
     check_numbers(last, &expected)?;
     check_held(last, &expected)?;
@@ -54,9 +55,15 @@ pub(crate) fn check(world: &World<'_>) -> Result<(), TestCaseError> {
 }
 
 /// When a snapshot was written is all that may differ.
-fn timeless(mut snapshot: Snapshot) -> Snapshot {
-    (snapshot.written_at_ms, snapshot.anchored_at_ms) = (0, None);
-    snapshot
+pub(crate) fn timeless(snapshot: &Snapshot) -> Snapshot {
+    let mut timeless = snapshot.clone();
+    (timeless.written_at_ms, timeless.anchored_at_ms) = (0, None);
+    timeless
+}
+
+/// Whether two states began alike: with the same settings, at the same place.
+fn has_same_beginning(one: &Snapshot, other: &Snapshot) -> bool {
+    (one.generation, one.first_offset) == (other.generation, other.first_offset) && one.settings == other.settings
 }
 
 /// Whether a state at `next_offset` with these losses may have become the one that lost `all`.
@@ -66,12 +73,12 @@ fn is_past_of(losses: &[Loss], next_offset: i64, all: &[Loss]) -> bool {
 
 /// After dropping repeats: no dead letter is missing, and none is there for a record that was not rejected.
 fn check_dead_letters(
-    world: &World<'_>,
+    evidence: &Evidence<'_>,
     last: &Snapshot,
     crash_free: &CrashFree<'_>,
     lost_alike: bool,
 ) -> Result<(), TestCaseError> {
-    let ours = world.dead_letters.iter().filter(|letter| letter.generation == last.generation);
+    let ours = evidence.dead_letters.iter().filter(|letter| letter.generation == last.generation);
     let written: BTreeMap<_, _> = ours.map(|letter| (letter.offset, letter.reason)).collect();
     if lost_alike {
         prop_assert_eq!(&written, &crash_free.dead_letters);
@@ -84,12 +91,12 @@ fn check_dead_letters(
 
 /// After dropping repeats: the highest revision of every window is there, and every revision has its one contents.
 fn check_windows(
-    world: &World<'_>,
+    evidence: &Evidence<'_>,
     last: &Snapshot,
     crash_free: &CrashFree<'_>,
     lost_alike: bool,
 ) -> Result<(), TestCaseError> {
-    let ours = || world.windows.iter().filter(|window| window.generation == last.generation);
+    let ours = || evidence.windows.iter().filter(|window| window.generation == last.generation);
     for window in ours().filter(|_| lost_alike) {
         let identity = (window.start_ms, window.revision);
         prop_assert_eq!(Some(window), crash_free.windows.get(&identity), "window {:?}", identity);

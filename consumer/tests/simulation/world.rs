@@ -2,12 +2,13 @@
 //!
 //! Former workers stay alive until they crash: nothing here fences them.
 
-use consumer::fold::{ClosedWindow, FoldSettings, Highest, PartitionState, Snapshot};
+use consumer::fold::{FoldSettings, PartitionState};
 
 use crate::{
+    evidence::{Evidence, Write},
     log::Log,
     moves::Move,
-    worker::{DeadLetter, Stored, Worker, Write},
+    worker::{Out, Worker},
 };
 
 /// The partition of all simulations.
@@ -17,18 +18,13 @@ const PARTITION: i32 = 5;
 const WORKERS_MAX: usize = 4;
 
 pub(crate) struct World<'a> {
-    pub(crate) log: &'a Log,
+    log: &'a Log,
     settings: FoldSettings,
     log_start: i64,
     generations: u64,
     written: i64,
     workers: Vec<Worker>,
-    pub(crate) dead_letters: Vec<DeadLetter>,
-    pub(crate) windows: Vec<ClosedWindow>,
-    pub(crate) anchors: Vec<Snapshot>,
-    pub(crate) state_topic: Vec<Stored>,
-    /// Every snapshot that was ever made, written or not.
-    pub(crate) ever_made: Vec<Stored>,
+    pub(crate) evidence: Evidence<'a>,
     group_commit: Option<i64>,
 }
 
@@ -41,11 +37,7 @@ impl<'a> World<'a> {
             generations: 1,
             written: 0,
             workers: Vec::new(),
-            dead_letters: Vec::new(),
-            windows: Vec::new(),
-            anchors: Vec::new(),
-            state_topic: Vec::new(),
-            ever_made: Vec::new(),
+            evidence: Evidence::of(log),
             group_commit: None,
         }
     }
@@ -55,7 +47,7 @@ impl<'a> World<'a> {
             Move::Start => self.start(),
             Move::Fold { who, records, into_hole } => {
                 let place = self.place(who);
-                self.workers[place].fold(self.log, self.log_start, records, into_hole);
+                self.workers[place].counting.fold(self.log, self.log_start, self.log.end_offset, records, into_hole);
             }
             Move::Checkpoint { who } => {
                 let place = self.place(who);
@@ -70,16 +62,16 @@ impl<'a> World<'a> {
                 self.workers.remove(place);
             }
             Move::Compact { kept } => {
-                let last = self.state_topic.len().saturating_sub(1);
+                let last = self.evidence.state_topic.len().saturating_sub(1);
                 let mut place = 0;
-                self.state_topic.retain(|_| {
+                self.evidence.state_topic.retain(|_| {
                     place += 1;
                     place > last || kept >> (place % 64) & 1 == 1
                 });
             }
             Move::Lose { newest } => {
-                let left = self.state_topic.len().saturating_sub(newest).max(1);
-                self.state_topic.truncate(left);
+                let left = self.evidence.state_topic.len().saturating_sub(newest).max(1);
+                self.evidence.state_topic.truncate(left);
             }
             Move::Retain { offsets } => self.log_start = (self.log_start + offsets).min(self.log.end_offset),
             Move::Reset { window_ms, id_window_offsets } => self.reset(window_ms, id_window_offsets),
@@ -95,7 +87,7 @@ impl<'a> World<'a> {
     }
 
     fn start(&mut self) {
-        let worker = match self.newest() {
+        let worker = match self.evidence.newest() {
             Some(stored) => Worker::restore(stored, self.log, self.log_start),
             None => {
                 assert_eq!(self.group_commit, None, "a group commit follows a snapshot");
@@ -112,13 +104,6 @@ impl<'a> World<'a> {
         self.workers.push(worker);
     }
 
-    /// The snapshot in the state topic that counts.
-    pub(crate) fn newest(&self) -> Option<&Stored> {
-        let mut highest = Highest::default();
-        self.state_topic.iter().for_each(|stored| highest.offer(stored.snapshot.order(), || stored));
-        highest.take()
-    }
-
     fn reset(&mut self, window_ms: i64, id_window_offsets: u32) {
         self.generations += 1;
         let settings = FoldSettings { window_ms, id_window_offsets, ..self.settings.clone() };
@@ -131,18 +116,18 @@ impl<'a> World<'a> {
     fn checkpoint(&mut self, place: usize) {
         self.written += 1;
         let made = self.workers[place].checkpoint(self.written);
-        self.ever_made.push(made);
+        self.evidence.ever_made.push(made);
     }
 
     fn write(&mut self, place: usize, writes: usize) {
         for _ in 0..writes {
             match self.workers[place].writes.pop_front() {
                 None => break,
-                Some(Write::DeadLetter(letter)) => self.dead_letters.push(letter),
-                Some(Write::Window(window)) => self.windows.push(window),
-                Some(Write::Snapshot(stored)) => self.state_topic.push(*stored),
-                Some(Write::Anchor(snapshot)) => self.anchors.push(*snapshot),
-                Some(Write::Commit(offset)) => self.group_commit = Some(offset),
+                Some(Out::Write(Write::DeadLetter(letter))) => self.evidence.dead_letters.push(letter),
+                Some(Out::Write(Write::Window(window))) => self.evidence.windows.push(window),
+                Some(Out::Write(Write::Snapshot(stored))) => self.evidence.state_topic.push(stored),
+                Some(Out::Write(Write::Anchor(snapshot))) => self.evidence.anchors.push(snapshot),
+                Some(Out::Commit(offset)) => self.group_commit = Some(offset),
             }
         }
     }
@@ -151,7 +136,7 @@ impl<'a> World<'a> {
     pub(crate) fn finish(&mut self) {
         self.start();
         let place = self.workers.len() - 1;
-        self.workers[place].fold(self.log, self.log_start, usize::MAX, i64::MAX);
+        self.workers[place].counting.fold(self.log, self.log_start, self.log.end_offset, usize::MAX, i64::MAX);
         self.checkpoint(place);
         self.write(place, usize::MAX);
     }
@@ -164,7 +149,7 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn keep_last_snapshot(&mut self) {
-        let last = self.state_topic.len() - 1;
-        self.state_topic.drain(..last);
+        let last = self.evidence.state_topic.len() - 1;
+        self.evidence.state_topic.drain(..last);
     }
 }
