@@ -13,7 +13,6 @@ use common::{
 };
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use crate::{
     checkpoint::{CheckpointError, Checkpointer},
@@ -33,8 +32,6 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// Time between two beats while a partition is being restored.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// A reason that stays the same is logged again after so long.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Why a partition stopped.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +95,6 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`] in a bounded run.
     pub async fn run(self, stop: CancellationToken) -> Result<(), WorkerError> {
-        let mut said: Option<(String, Instant)> = None;
         loop {
             let error = match Box::pin(self.run_once(&stop)).await {
                 Ok(Ended::Done) => {
@@ -111,15 +107,14 @@ impl Worker {
                 }
                 Err(error) => error,
             };
-            let reason = error.to_string();
-            self.condition.not_ready(reason.as_str());
+            self.condition.not_ready(error.to_string());
             self.context.view.progress(self.partition).idle_ms.store(-1, Relaxed);
             if self.context.is_bounded() {
                 return Err(error);
             }
-            if said.as_ref().is_none_or(|(before, at)| *before != reason || at.elapsed() > REPEAT_INTERVAL) {
-                warn!(partition = self.partition, %error, "partition stopped; it is taken up again from its last snapshot");
-                said = Some((reason, Instant::now()));
+            // The condition has logged it, for this partition; what many have in common is said again from time to time.
+            if let WorkerError::Restore(RestoreError::Fault(fault)) = &error {
+                self.context.cluster.remind(fault);
             }
             let pause = if error.may_pass() { RESTART_PAUSE } else { REFUSED_PAUSE };
             tokio::select! {
