@@ -107,8 +107,11 @@ impl Restore<'_> {
     /// # Errors
     /// [`RestoreError`]; nothing has been written.
     pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
+        let stored = highest_snapshot(self.cluster, self.names, self.partition).await?;
+        // Asked for after the snapshot was read: whoever worked on the partition before may still do so, and a snapshot
+        // that is younger than the log's known end would look like that of another log.
         let bounds = reader.bounds().await?;
-        let Some(stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
+        let Some(stored) = stored else {
             return self.begin(bounds.start).await;
         };
         let snapshot = &stored.snapshot;
