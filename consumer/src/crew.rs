@@ -33,7 +33,7 @@ use crate::{
 /// Time between two commits.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for one commit: meanwhile no change of the share is followed.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two looks at whether all is idle, where that ends the run.
 const IDLE_INTERVAL: Duration = Duration::from_millis(100);
 /// A worker that has not come round for so long is stuck. Far above what waiting for a broker can take.
@@ -148,7 +148,12 @@ impl Crew {
                 self.condition.ready();
                 grants.into_iter().for_each(|grant| self.start(grant));
             }
-            GroupChange::Revoked(partitions, released) => self.give_up(&partitions, released).await,
+            GroupChange::Revoked(partitions, released) => {
+                self.give_up(&partitions, released).await;
+                if self.hands.is_empty() {
+                    self.condition.pending("the group is sharing the partitions out");
+                }
+            }
             GroupChange::Lost(partitions) => {
                 warn!(?partitions, "partitions lost: the group has given them to others");
                 self.condition.not_ready("not a member of the group at the moment; joining again");
@@ -173,7 +178,8 @@ impl Crew {
             condition: self.ops.readiness.condition(name.clone()),
             heartbeat: self.ops.liveness.heartbeat(name, HEARTBEAT_LIMIT),
         };
-        let stop = CancellationToken::new();
+        // A child: at the end of the process all drains begin with the signal, whatever the crew is busy with.
+        let stop = self.context.stopping.child_token();
         let task = self.working.spawn(worker.run(stop.clone())).id();
         if let Some(before) = self.hands.insert(partition, Hand { grant, stop, task, ended: false }) {
             // The same partition once more without having been taken away: the worker before makes way.

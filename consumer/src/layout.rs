@@ -15,7 +15,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{error::ConsumerError, pipeline::Context};
 
@@ -86,8 +86,10 @@ pub(crate) async fn follow_growth(context: Arc<Context>, growing: watch::Sender<
                 growing.send_replace(partitions);
             }
             Ok(Ok(None)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the partition count can't be looked at; trying again"),
-            Err(_) => tracing::debug!("the partition count can't be looked at in time; trying again"),
+            // Partitions that are there and can't be taken up are not to be overlooked.
+            Ok(Err(TopicsError::Fault(fault))) => context.cluster.complain(&fault),
+            Ok(Err(error)) => warn!("{error}"),
+            Err(_) => warn!("the partition count could not be looked at within {} s", LOOK_TIMEOUT.as_secs()),
         }
     }
 }
@@ -99,5 +101,7 @@ async fn grown(context: &Context, known: i32) -> Result<Option<i32>, TopicsError
     if partitions <= known {
         return Ok(None);
     }
+    // Named as missing until they are counted.
+    context.view.set_partitions(partitions);
     Ok(Some(topics::ensure(&context.cluster, &context.names, partitions).await?.partitions))
 }

@@ -8,7 +8,7 @@ use common::{
     service::Ops,
     topics::TopicNames,
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -23,6 +23,9 @@ use crate::{
     tail,
     view::View,
 };
+
+/// How long a bounded run waits at its end until it knows what others have counted.
+const VIEW_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What everything in a consumer shares.
 pub struct Context {
@@ -103,7 +106,12 @@ pub async fn run(
     };
     condition.pending(waiting);
     let crew = Crew::new(&context, ops, membership, condition, partitions);
-    crew.run(stop).await.map_err(ConsumerError::from)
+    crew.run(stop).await?;
+    if context.is_bounded() {
+        // What others have counted is part of what is printed, and takes a moment to be read.
+        let _ = timeout(VIEW_TIMEOUT, tail::until_caught_up(&context)).await;
+    }
+    Ok(())
 }
 
 /// A bounded run reads everything itself: joining would take partitions from those who are at work, for a while.
@@ -121,6 +129,9 @@ fn membership(context: &Context, configuration: &Configuration, partitions: i32)
             return Membership::Group(GroupMember::join(cluster, settings));
         }
     };
+    if selection.below(partitions).is_empty() {
+        warn!(partitions, "CONSUMER_PARTITIONS names no partition that the topic has: there is nothing to do");
+    }
     if let Some(partition) = selection.beyond(partitions) {
         warn!(partition, partitions, "CONSUMER_PARTITIONS names a partition that the topic does not have yet");
     }

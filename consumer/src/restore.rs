@@ -110,8 +110,11 @@ impl Restore<'_> {
     /// # Errors
     /// [`RestoreError`]; nothing has been written.
     pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
+        let stored = highest_snapshot(self.cluster, self.names, self.partition).await?;
+        // Asked for after the snapshot was read: whoever worked on the partition before may still do so, and a snapshot
+        // that is younger than the log's known end would look like that of another log.
         let bounds = reader.bounds().await?;
-        let Some(mut stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
+        let Some(mut stored) = stored else {
             return self.begin(bounds.start).await;
         };
         let known = self.view.above(self.partition, stored.snapshot.order());
@@ -167,6 +170,8 @@ impl Restore<'_> {
                 committed,
             });
         }
+        // Whatever was known belongs to a state topic that is gone.
+        self.view.forget(self.partition, 0);
         info!(partition = self.partition, first_offset = start, "no snapshot: counting from the start of the log");
         let state = PartitionState::new(1, self.partition, self.settings.clone(), start, self.hash_seed);
         Ok(Restored { folding: Folding::begin(&self.names.transactions, state), snapshot: None })
@@ -203,6 +208,7 @@ impl Restore<'_> {
         let (mut offset, end) = (wanted.max(log_start), state.next_offset());
         while offset < end {
             match reader.read(offset).await? {
+                Read::Records(batch) if batch.next_offset() == offset && reader.bounds().await?.end < end => break,
                 Read::Records(batch) => {
                     batch.iter().take_while(|record| record.offset < end).for_each(|record| state.remember(&record));
                     offset = batch.next_offset();
@@ -274,10 +280,12 @@ pub async fn read_heads(
 ) -> Result<(), RestoreError> {
     let options = ReadOptions { fetch_bytes_max: STATE_FETCH_BYTES_MAX, wait: REREAD_WAIT, ..ReadOptions::default() };
     let mut reader = PartitionReader::new(cluster, &names.state, partition, options);
-    let bounds = reader.bounds().await?;
+    let mut bounds = reader.bounds().await?;
     let mut offset = bounds.start;
     while offset < bounds.end {
         match reader.read(offset).await? {
+            // Nothing, where something was said to be: the topic may have become shorter.
+            Read::Records(batch) if batch.next_offset() == offset => bounds = reader.bounds().await?,
             Read::Records(batch) => {
                 heads(&batch, partition, &mut each);
                 offset = batch.next_offset();

@@ -47,7 +47,7 @@ pub struct ConsumerSettings {
     /// Partitions of the transactions topic if it has to be created
     #[arg(long, value_name = "N")]
     pub kafka_partitions: Option<String>,
-    /// Consumer group, for tools that show its offsets
+    /// Consumer group, which shares the partitions out among its members
     #[arg(long, value_name = "NAME", global = true)]
     pub consumer_group: Option<String>,
     /// How the group shares partitions out: classic (any broker) or consumer (KIP-848, Kafka 4.0 and later)

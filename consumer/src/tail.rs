@@ -51,6 +51,13 @@ pub(crate) async fn follow_all(context: Arc<Context>, mut partitions: watch::Rec
     }
 }
 
+/// Waits until all partitions have been read to their ends.
+pub(crate) async fn until_caught_up(context: &Context) {
+    while !context.view.is_caught_up() && !context.stopping.is_cancelled() {
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
 /// Follows one partition of the state topic for as long as it is polled.
 async fn follow(context: Arc<Context>, partition: i32) {
     let options = ReadOptions { fetch_bytes_max: FETCH_BYTES_MAX, wait: WAIT, ..ReadOptions::default() };
@@ -88,7 +95,11 @@ impl Tail {
                     self.offset = batch.next_offset();
                 }
                 // Compaction moved on, or the topic was made again: what is there now is what counts.
-                Read::OutOfRange => self.offset = self.reader.bounds().await?.start,
+                Read::OutOfRange => {
+                    let bounds = self.reader.bounds().await?;
+                    self.context.view.forget(self.partition, bounds.end);
+                    self.offset = bounds.start;
+                }
             }
         }
     }

@@ -39,8 +39,17 @@ struct Shown {
     snapshot: Arc<Snapshot>,
     /// Its offset in the state topic.
     state_offset: i64,
-    /// A lower one was written behind it: compaction may keep that one alone.
-    is_buried: bool,
+    /// The highest offset at which any snapshot was seen. Beyond `state_offset` stands a lower one, which compaction may
+    /// keep alone.
+    last_offset: i64,
+}
+
+impl Shown {
+    fn makes_way_for(&mut self, order: (u64, i64), state_offset: i64) -> bool {
+        self.last_offset = self.last_offset.max(state_offset);
+        // Of two of the same order the later one counts: they differ only in where they stand.
+        (self.snapshot.order(), self.state_offset) < (order, state_offset)
+    }
 }
 
 /// How one partition is getting on right now; ahead of its snapshot by what is not durable yet.
@@ -87,29 +96,38 @@ impl View {
         partitions > 0 && (0..partitions).all(|partition| caught_up.contains(&partition))
     }
 
-    /// Whether a snapshot of that order at `state_offset` counts for more than the one that is shown. Takes note of one
-    /// that counts for less and was written later.
+    /// Whether a snapshot of that order at `state_offset` counts for more than the one that is shown. Takes note of where
+    /// it stands in any case.
     pub fn is_wanted(&self, partition: i32, order: (u64, i64), state_offset: i64) -> bool {
-        let mut shown = lock(&self.shown);
-        let Some(known) = shown.get_mut(&partition) else { return true };
-        if order < known.snapshot.order() {
-            known.is_buried |= state_offset > known.state_offset;
-            return false;
-        }
-        order > known.snapshot.order() || state_offset > known.state_offset
+        lock(&self.shown).get_mut(&partition).is_none_or(|known| known.makes_way_for(order, state_offset))
     }
 
     /// Shows a durable snapshot that stands at `state_offset` in the state topic, unless a higher one is known.
     pub fn publish(&self, snapshot: Arc<Snapshot>, state_offset: i64) {
-        if self.is_wanted(snapshot.partition, snapshot.order(), state_offset) {
-            lock(&self.shown).insert(snapshot.partition, Shown { snapshot, state_offset, is_buried: false });
+        let mut shown = lock(&self.shown);
+        let mut last_offset = state_offset;
+        if let Some(known) = shown.get_mut(&snapshot.partition) {
+            if !known.makes_way_for(snapshot.order(), state_offset) {
+                return;
+            }
+            last_offset = known.last_offset;
+        }
+        shown.insert(snapshot.partition, Shown { snapshot, state_offset, last_offset });
+    }
+
+    /// Forgets the snapshot of a partition whose state topic ends at `end` and so is not the one that it stood in.
+    pub fn forget(&self, partition: i32, end: i64) {
+        let mut shown = lock(&self.shown);
+        if shown.get(&partition).is_some_and(|known| known.state_offset >= end) {
+            shown.remove(&partition);
         }
     }
 
-    /// Whether a lower snapshot was written behind the highest one of `partition`. Says so once.
+    /// Whether a lower snapshot stands behind the highest one of `partition`: it does until one at least as high as the
+    /// highest has been written behind it, for whoever begins to write may fail.
     #[must_use]
-    pub fn take_buried(&self, partition: i32) -> bool {
-        lock(&self.shown).get_mut(&partition).is_some_and(|shown| std::mem::take(&mut shown.is_buried))
+    pub fn is_buried(&self, partition: i32) -> bool {
+        lock(&self.shown).get(&partition).is_some_and(|known| known.last_offset > known.state_offset)
     }
 
     /// The highest snapshot of a partition.

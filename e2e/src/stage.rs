@@ -149,6 +149,11 @@ impl<'l> Stage<'l> {
             Settings { window_ms: 2_000, out_of_order_ms: 500, lateness_ms: 300_000, skew_ms: 60_000, ..self.fold };
     }
 
+    /// Has consumer and oracle fold with these.
+    pub fn fold_with(&mut self, settings: Settings) {
+        self.fold = settings;
+    }
+
     /// One of the topics that go with it: `state`, `dlq`, `windows`.
     #[must_use]
     pub fn topic_of(&self, what: &str) -> String {

@@ -163,8 +163,12 @@ impl GroupMember {
         self.changes.recv().await.expect("the polling task ends only by `leave`, and a panic stops the process")
     }
 
-    /// Leaves and joins again, to have partitions shared out that the topic has gained.
+    /// Has partitions shared out that the topic has gained: a classic member leaves and joins again, for its client
+    /// would not look; with KIP-848 the broker sees to it.
     pub fn rejoin(&self) {
+        if self.shared.settings.protocol == GroupProtocol::Consumer {
+            return;
+        }
         self.shared.rejoin.store(true, Relaxed);
     }
 
@@ -183,7 +187,7 @@ impl GroupMember {
         }
         match timeout(COMMIT_TIMEOUT, consumer.commit_offsets(offsets)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Fault::Passing { doing, cause: error.to_string() }),
+            Ok(Err(error)) => Err(fault_of(&self.shared.cluster, &doing, &error)),
             Err(_) => Err(Fault::silent(&doing, COMMIT_TIMEOUT)),
         }
     }
@@ -229,6 +233,10 @@ impl Shared {
         held.by_partition.retain(|partition, _| !partitions.contains(partition));
     }
 
+    fn holds_any(&self) -> bool {
+        !lock(&self.held).by_partition.is_empty()
+    }
+
     fn let_go_of_all(&self) -> Vec<i32> {
         lock(&self.held).by_partition.drain().map(|(partition, _)| partition).collect()
     }
@@ -271,6 +279,7 @@ async fn open(shared: &Arc<Shared>, listener: Arc<Listener>) -> Result<Arc<Consu
     let settings = &shared.settings;
     let doing = format!("joining group {}", settings.group);
     // Not the shared one: it would remember how many partitions the topic had.
+    shared.rejoin.store(false, Relaxed);
     let kafka = shared.cluster.connect_control().await?;
     let opening = async {
         let consumer = kafka
@@ -316,25 +325,30 @@ async fn poll_until(
     let mut patience_ends = Instant::now() + JOIN_PATIENCE;
     loop {
         let polled = consumer.poll(POLL).await;
+        let joined = shared.joined.load(Relaxed);
+        if joined {
+            patience_ends = Instant::now() + JOIN_PATIENCE;
+        }
         if stop.is_cancelled() || shared.rejoin.swap(false, Relaxed) {
             let _ = consumer.close_with(CloseOptions::new().timeout(RELEASE_TIMEOUT)).await;
             return Ok(());
         }
-        let Err(error) = polled else { continue };
-        let fault = fault_of(&shared.cluster, &doing, &error);
-        if !error.is_retriable() {
-            let _ = consumer.close_with(CloseOptions::new().timeout(REJOIN_PAUSE)).await;
-            return Err(fault);
-        }
-        if !shared.joined.load(Relaxed) && Instant::now() >= patience_ends {
+        if !joined && Instant::now() >= patience_ends {
+            // krafka tries on by itself, and mostly without a word.
             patience_ends = Instant::now() + JOIN_PATIENCE;
-            let _ = changes.send(GroupChange::Trouble(fault)).await;
+            let cause = polled.as_ref().err().map_or("no share of the partitions yet".to_owned(), ToString::to_string);
+            let _ = changes.send(GroupChange::Trouble(Fault::Passing { doing: doing.clone(), cause })).await;
+        }
+        let Err(error) = polled else { continue };
+        if !error.is_retriable() {
+            let _ = consumer.close_with(CloseOptions::new().timeout(RELEASE_TIMEOUT)).await;
+            return Err(fault_of(&shared.cluster, &doing, &error));
         }
         sleep(IDLE_PAUSE).await;
     }
 }
 
-/// Hears from krafka what changed. No call here may wait but for [`Released`].
+/// Hears from krafka what changed. No call here may wait for long but for [`Released`].
 struct Listener {
     shared: Arc<Shared>,
     changes: mpsc::Sender<GroupChange>,
@@ -360,11 +374,13 @@ impl ConsumerRebalanceListener for Listener {
         }
         // Only now: a last commit was still this member's to make.
         self.shared.let_go(&partitions);
+        self.shared.joined.store(self.shared.holds_any(), Relaxed);
     }
 
     async fn on_partitions_lost(&self, partitions: &[TopicPartition]) {
         let partitions = numbers(partitions);
         self.shared.let_go(&partitions);
+        self.shared.joined.store(false, Relaxed);
         let _ = self.changes.send(GroupChange::Lost(partitions)).await;
     }
 }

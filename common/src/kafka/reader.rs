@@ -91,6 +91,12 @@ impl Batch {
         fetched.iter().map(RecordView::of).chain(detoured.iter().map(OwnedRecord::view))
     }
 
+    /// Whether [`Self::header`] knows all headers.
+    #[must_use]
+    pub fn keeps_headers(&self) -> bool {
+        matches!(self.records, Records::Fetched(_))
+    }
+
     /// The value of a header of the record at `index`, by the order of [`Self::iter`]. A record that took the detour has
     /// kept none but the one in its view.
     #[must_use]

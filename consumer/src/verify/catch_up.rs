@@ -64,10 +64,11 @@ pub(super) async fn wait(
 
 impl Way {
     async fn look(&mut self) -> Result<(), Unchecked> {
-        let bounds = self.state.bounds().await?;
+        let mut bounds = self.state.bounds().await?;
         self.position = self.position.max(bounds.start);
         while self.position < bounds.end {
             match self.state.read(self.position).await? {
+                Read::Records(batch) if batch.next_offset() == self.position => bounds = self.state.bounds().await?,
                 Read::Records(batch) => {
                     let heads = batch.iter().filter_map(|record| SnapshotHead::parse(record.value?).ok());
                     let highest = heads.filter(|head| head.partition == self.partition).map(|head| head.order()).max();

@@ -43,8 +43,9 @@ impl Check<'_> {
                     continue;
                 }
                 let of = batch.header(index, GENERATION_HEADER);
-                // Beside a stranger's record that only the detour could read, ours lose their headers as well.
-                unreadable |= of.is_none();
+                // Beside a stranger's record that only the detour could read, ours lose their headers as well; a record
+                // without one that came straight is a stranger's itself.
+                unreadable |= of.is_none() && !batch.keeps_headers();
                 if of == Some(generation.as_bytes()) {
                     let reason = batch.header(index, REASON_HEADER).unwrap_or_default();
                     expected.meet(offset, &String::from_utf8_lossy(reason), differences);

@@ -154,7 +154,9 @@ async fn verify(
     // All of them are made first, so that the bar knows its end from the beginning.
     let checking: Vec<_> = checking.collect();
     reports.extend(Box::pin(at_once(checking.into_iter())).await);
-    let summary = Summary::of(snapshots.iter().map(AsRef::<Snapshot>::as_ref), 0, now_ms());
+    let mut summary = Summary::of(snapshots.iter().map(AsRef::<Snapshot>::as_ref), 0, now_ms());
+    let counted = |partition: &i32| snapshots.iter().any(|snapshot| snapshot.partition == *partition);
+    summary.partitions_missing = selection.below(count).into_iter().filter(|partition| !counted(partition)).collect();
     Ok(Report::of(reports, summary, started.elapsed()))
 }
 

@@ -126,7 +126,7 @@ impl fmt::Display for Report {
         let heads: String = SECONDS.iter().map(|limit| format!("{:>4}", format!("<{limit}"))).collect();
         writeln!(
             to,
-            "\n{:<44} {:>4} {:>5} {:>5}  {heads} more",
+            "\n{:<50} {:>4} {:>5} {:>5}  {heads} more",
             "seconds until every partition moved on", "n", "p50", "max"
         )?;
         for row in self.rows() {
@@ -134,7 +134,7 @@ impl fmt::Display for Report {
             let name = format!("  after {} of a consumer, {among}", row.cause.words());
             let cells: String = row.histogram().iter().map(|count| format!("{count:>4}")).collect();
             let (median, longest) = (seconds(median(&row.took)), seconds(row.took.last().copied()));
-            writeln!(to, "{name:<44} {:>4} {median} {longest}  {cells}", row.took.len())?;
+            writeln!(to, "{name:<50} {:>4} {median} {longest}  {cells}", row.took.len())?;
         }
         writeln!(to, "  longest drain of a consumer: {:.1} s", self.drain_max.as_secs_f64())?;
         self.write_records(to)

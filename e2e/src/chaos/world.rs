@@ -15,6 +15,7 @@ use super::schedule::Step;
 use super::takeover::{Cause, REST, Takeovers};
 use super::watch::{END_DEADLINE, STILL_DEADLINE};
 use crate::cluster::{Cluster, Trio};
+use crate::oracle::Settings;
 use crate::process::{Process, Signal};
 use crate::stage::Stage;
 use crate::{Checked, Failure};
@@ -110,7 +111,11 @@ impl World {
         journal.event("three brokers are being started");
         let trio = Trio::start(journal.folder())?;
         let mut stage = Stage::in_folder(Cluster::given(trio.bootstrap()), journal.folder(), TOPIC);
-        stage.use_short_windows();
+        // Many windows close in a short run, some are revised, and no more of them are open, and in each snapshot, than
+        // with the consumer's own settings.
+        let short =
+            Settings { window_ms: 10_000, out_of_order_ms: 500, lateness_ms: 120_000, skew_ms: 60_000, ..stage.fold() };
+        stage.fold_with(short);
         stage.create_topic(PARTITIONS)?;
         // Rolled and cleaned so often that consumers restore from a compacted topic.
         let cleaned = [("cleanup.policy", "compact"), ("segment.ms", "20000"), ("min.cleanable.dirty.ratio", "0.01")];

@@ -159,8 +159,13 @@ impl Trio {
         }
         client.order_replicas(&partitions)?;
         client.elect_first_replicas(&partitions)?;
-        let (_, after) = client.replicas(&self.brokers[0].address)?;
-        Ok(before.iter().zip(&after).filter(|(before, after)| **before != after.leader).count())
+        // What a broker knows of leaders is a moment old.
+        wait::until("the chosen leaders being in office", READY_DEADLINE, || {
+            let (_, after) = client.replicas(&self.brokers[0].address).ok()?;
+            let in_office = after.iter().zip(&partitions).all(|(now, chosen)| now.leader == chosen.replicas[0]);
+            let moved = before.iter().zip(&after).filter(|(before, after)| **before != after.leader).count();
+            in_office.then_some(moved)
+        })
     }
 
     /// The most memory that each broker running now has had resident, KiB.

@@ -104,6 +104,22 @@ pub(super) fn partitions_fixed_by_settings_need_no_group(stage: &mut Stage<'_>) 
     stage.claim_agreement(&summary).map(drop)
 }
 
+pub(super) fn who_begins_beside_an_owner_at_work_does_not_take_the_log_for_another(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(1)?;
+    let mut working = stage.consumer(&["--snapshot-interval-ms", "50", "--consumer-partitions", "0"])?;
+    let mut producer = stage.producer(&["--rate", "2000", "--seed", "47"])?;
+    working.wait_ready(READY_DEADLINE)?;
+    producer.wait_ready(READY_DEADLINE)?;
+    // Between any two of its looks at Kafka there are new records, and often a new snapshot.
+    for _ in 0..10 {
+        stage.consume_to_end(&["--consumer-partitions", "0"])?;
+    }
+    producer.terminate(DRAIN)?;
+    working.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary).map(drop)
+}
+
 pub(super) fn partitions_that_a_topic_gains_are_taken_up_without_a_restart(stage: &mut Stage<'_>) -> Checked {
     stage.create_topic(2)?;
     stage.produce(&["--count", &scaled(1_000).to_string(), "--rate", "0", "--seed", "43"])?;

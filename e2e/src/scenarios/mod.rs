@@ -70,6 +70,7 @@ scenarios! {
     EveryBroker, OwnBroker, outages::a_broker_killed_twice_under_load_costs_no_record;
     EveryBroker, Nothing, groups::partitions_move_with_every_join_leave_and_kill;
     ApacheOnly, Nothing, groups::partitions_move_by_kip_848_as_well;
+    EveryBroker, Nothing, groups::who_begins_beside_an_owner_at_work_does_not_take_the_log_for_another;
     EveryBroker, Nothing, groups::partitions_that_a_topic_gains_are_taken_up_without_a_restart;
     EveryBroker, Nothing, crashes::twenty_kills_of_the_consumer_change_no_total;
     EveryBroker, Nothing, counting::totals_equal_the_oracle;
