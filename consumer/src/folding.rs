@@ -99,15 +99,18 @@ impl Folding {
     }
 
     /// Looks at what was written meanwhile, by whomever: an older snapshot behind the highest one asks for another
-    /// checkpoint, even if nothing comes, for compaction may keep the older one alone. Gives whether a higher generation
-    /// has begun, which this state has to make way for.
+    /// checkpoint, even if nothing comes, for compaction may keep the older one alone. Whoever is behind the highest one
+    /// can't mend that, and would bury it once more. Gives whether a higher generation has begun, which this state has
+    /// to make way for.
     #[must_use]
     pub fn heed(&mut self, view: &View) -> bool {
-        let partition = self.state.partition();
-        if view.snapshot(partition).is_some_and(|known| known.generation > self.state.generation()) {
+        let (partition, generation) = (self.state.partition(), self.state.generation());
+        let Some(known) = view.snapshot(partition) else { return false };
+        if known.generation > generation {
             return true;
         }
-        self.unsaved |= view.take_buried(partition);
+        let is_behind = (generation, self.state.next_offset()) < known.order();
+        self.unsaved |= !is_behind && view.is_buried(partition);
         false
     }
 

@@ -110,10 +110,10 @@ impl Restore<'_> {
     /// # Errors
     /// [`RestoreError`]; nothing has been written.
     pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
+        let found = highest_snapshot(self.cluster, self.names, self.partition).await?;
+        // Asked for afterwards: a former owner may have written a snapshot of records that came meanwhile.
         let bounds = reader.bounds().await?;
-        let Some(mut stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
-            return self.begin(bounds.start).await;
-        };
+        let Some(mut stored) = found else { return self.begin(bounds.start).await };
         let known = self.view.above(self.partition, stored.snapshot.order());
         let is_gone = known.is_some();
         if let Some((snapshot, state_offset)) = known {

@@ -106,10 +106,11 @@ impl View {
         }
     }
 
-    /// Whether a lower snapshot was written behind the highest one of `partition`. Says so once.
+    /// Whether a lower snapshot stands behind the highest one of `partition`: it does until one at least as high as the
+    /// highest has been written behind it, for whoever begins to write may fail.
     #[must_use]
-    pub fn take_buried(&self, partition: i32) -> bool {
-        lock(&self.shown).get_mut(&partition).is_some_and(|shown| std::mem::take(&mut shown.is_buried))
+    pub fn is_buried(&self, partition: i32) -> bool {
+        lock(&self.shown).get(&partition).is_some_and(|shown| shown.is_buried)
     }
 
     /// The highest snapshot of a partition.
