@@ -45,7 +45,6 @@ pub(crate) enum Duty {
 
 /// A restore that is reading the state topic.
 pub(crate) struct Reading {
-    log_end: i64,
     state_end: i64,
     offset: i64,
     highest: Highest<InState>,
@@ -116,7 +115,6 @@ impl Cluster<'_> {
         let Duty::Restoring(reading) = &mut hand.duty else { return };
         let topics = &self.topics[partition];
         let reading = reading.get_or_insert_with(|| Reading {
-            log_end: topics.log_end(),
             state_end: topics.state_end(),
             offset: 0,
             highest: Highest::default(),
@@ -130,7 +128,7 @@ impl Cluster<'_> {
             self.put_step_in(read_ms, process.id, partition, hand.number, Step::Restore);
             return;
         }
-        let (log_end, found) = (reading.log_end, std::mem::take(&mut reading.highest).take());
+        let (log_end, found) = (topics.log_end(), std::mem::take(&mut reading.highest).take());
         self.begin_work(process, partition, hand, log_end, found);
     }
 
@@ -166,7 +164,9 @@ impl Cluster<'_> {
                 self.hold(order.1 <= log_end, || {
                     format!("process {id}: {partition}: refused as diverged: {order:?}, but the log ends at {log_end}")
                 });
-                let stored = Stored { snapshot: written_and_read(&stored.snapshot), losses: stored.losses };
+                // Now and then by way of its bytes: that they say the same is the simulation's business next door.
+                let snapshot = if self.dice.chance(100) { written_and_read(&stored.snapshot) } else { stored.snapshot };
+                let stored = Stored { snapshot, losses: stored.losses };
                 let topics = &self.topics[partition];
                 let mut counting = Counting::restore(&stored, topics.log, topics.log_start);
                 if is_gone {

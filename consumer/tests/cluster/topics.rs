@@ -69,7 +69,7 @@ impl<'a> Topics<'a> {
         for write in writes {
             match write {
                 Write::DeadLetter(letter) => self.evidence.dead_letters.push(letter.clone()),
-                Write::Window(window) => self.evidence.windows.push(window.clone()),
+                Write::Window(window) => self.evidence.windows.push(Arc::clone(window)),
                 Write::Anchor(snapshot) => self.evidence.anchors.push(Arc::clone(snapshot)),
                 Write::Snapshot(stored) => {
                     self.orders.push(stored.snapshot.order());

@@ -86,7 +86,7 @@ pub(crate) fn writes_of(checkpoint: &Checkpoint, made: &Stored) -> Vec<Write> {
             Step::DeadLetters(letters) => writes.extend(letters.iter().map(|letter| {
                 Write::DeadLetter(DeadLetter { generation, offset: letter.offset(), reason: letter.reason() })
             })),
-            Step::Windows(windows) => writes.extend(windows.iter().cloned().map(Write::Window)),
+            Step::Windows(windows) => writes.extend(windows.iter().cloned().map(Arc::new).map(Write::Window)),
             Step::Anchor(_) => writes.push(Write::Anchor(Arc::clone(&made.snapshot))),
             Step::Snapshot(_) => writes.push(Write::Snapshot(made.clone())),
         }

@@ -48,7 +48,7 @@ pub(crate) struct Stored {
 #[derive(Debug)]
 pub(crate) enum Write {
     DeadLetter(DeadLetter),
-    Window(ClosedWindow),
+    Window(Arc<ClosedWindow>),
     Anchor(Arc<Snapshot>),
     Snapshot(Stored),
 }
@@ -57,7 +57,7 @@ pub(crate) enum Write {
 pub(crate) struct Evidence<'a> {
     pub(crate) log: &'a Log,
     pub(crate) dead_letters: Vec<DeadLetter>,
-    pub(crate) windows: Vec<ClosedWindow>,
+    pub(crate) windows: Vec<Arc<ClosedWindow>>,
     pub(crate) anchors: Vec<Arc<Snapshot>>,
     pub(crate) state_topic: Vec<Stored>,
     /// Every snapshot that was ever made, written or not.

@@ -1,6 +1,9 @@
 //! Whether what the workers left behind is what the records amount to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use consumer::fold::{ClosedWindow, Snapshot};
 use proptest::prelude::*;
@@ -96,7 +99,7 @@ fn check_windows(
     crash_free: &CrashFree<'_>,
     lost_alike: bool,
 ) -> Result<(), TestCaseError> {
-    let ours = || evidence.windows.iter().filter(|window| window.generation == last.generation);
+    let ours = || evidence.windows.iter().map(Arc::as_ref).filter(|window| window.generation == last.generation);
     for window in ours().filter(|_| lost_alike) {
         let identity = (window.start_ms, window.revision);
         prop_assert_eq!(Some(window), crash_free.windows.get(&identity), "window {:?}", identity);
