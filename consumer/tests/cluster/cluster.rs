@@ -116,10 +116,16 @@ impl<'a> Cluster<'a> {
     }
 
     fn ask(&mut self, request: Request) {
+        let from = match &request {
+            Request::Commit(id, ..) => *id,
+            _ => usize::MAX,
+        };
         let (answers, commits) = self.coordinator.hear(self.queue.now_ms(), request);
         for (partition, offset) in commits {
             self.counts.commits += 1;
             let is_of_snapshot = self.topics[partition].orders.iter().any(|(_, next_offset)| *next_offset == offset);
+            let is_given = self.coordinator.is_given(from, partition);
+            self.hold(is_given, || format!("process {from} has committed for {partition}, which is not its own"));
             self.hold(is_of_snapshot, || format!("offset {offset} of {partition} was committed without a snapshot"));
         }
         self.answer(answers);

@@ -49,9 +49,13 @@ pub(crate) struct Coordinator {
     pub(crate) given_up: Vec<ProcessId>,
 }
 
+#[derive(Default)]
 struct Member {
+    /// The generation of the group before its first: what it knows of that and before, it knows as another member.
+    came_in: u32,
     heard_ms: i64,
     has_joined: bool,
+    share: Vec<usize>,
 }
 
 impl Coordinator {
@@ -64,7 +68,9 @@ impl Coordinator {
         match request {
             Request::Join(id) => {
                 self.begin_rebalance(now_ms);
-                self.members.insert(id, Member { heard_ms: now_ms, has_joined: true });
+                let newcomer = Member { came_in: self.generation, ..Member::default() };
+                let member = self.members.entry(id).or_insert(newcomer);
+                (member.heard_ms, member.has_joined) = (now_ms, true);
                 (self.complete(now_ms), Vec::new())
             }
             Request::Leave(id) => {
@@ -78,7 +84,7 @@ impl Coordinator {
                     return (vec![(id, Answer::Unknown(generation))], Vec::new());
                 };
                 member.heard_ms = now_ms;
-                let answer = if generation != self.generation {
+                let answer = if generation != self.generation || generation <= member.came_in {
                     Answer::Unknown(generation)
                 } else if self.joining_until_ms.is_some() && !member.has_joined {
                     Answer::Rebalance(generation)
@@ -88,7 +94,8 @@ impl Coordinator {
                 (vec![(id, answer)], Vec::new())
             }
             Request::Commit(id, generation, offsets) => {
-                let may = self.members.contains_key(&id) && generation == self.generation;
+                let known = self.members.get(&id).is_some_and(|member| generation > member.came_in);
+                let may = known && generation == self.generation;
                 let accepted = if may { offsets } else { Vec::new() };
                 accepted.iter().for_each(|&(partition, offset)| self.committed[partition] = Some(offset));
                 (Vec::new(), accepted)
@@ -114,6 +121,11 @@ impl Coordinator {
         self.complete(now_ms)
     }
 
+    /// Whether the group has given this partition to that member, and nobody has taken it back.
+    pub(crate) fn is_given(&self, id: ProcessId, partition: usize) -> bool {
+        self.members.get(&id).is_some_and(|member| member.share.contains(&partition))
+    }
+
     pub(crate) fn is_member(&self, id: ProcessId) -> bool {
         self.members.contains_key(&id)
     }
@@ -137,9 +149,9 @@ impl Coordinator {
         let share = |(place, (id, member)): (usize, (&ProcessId, &mut Member))| {
             member.heard_ms = now_ms;
             let size = self.partitions / count + usize::from(place < self.partitions % count);
-            let share = (next..next + size).collect();
+            member.share = (next..next + size).collect();
             next += size;
-            (*id, Answer::Assigned(generation, share))
+            (*id, Answer::Assigned(generation, member.share.clone()))
         };
         self.members.iter_mut().enumerate().map(share).collect()
     }

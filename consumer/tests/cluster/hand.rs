@@ -32,6 +32,8 @@ const FETCH_RECORDS: usize = 8;
 pub(crate) struct Hand {
     pub(crate) number: u64,
     pub(crate) is_stopping: bool,
+    /// The partition is still this process's, for all that it knows: its commits are for it to make.
+    pub(crate) is_held: bool,
     pub(crate) duty: Duty,
 }
 
@@ -62,7 +64,7 @@ pub(crate) struct Work {
 
 impl Hand {
     pub(crate) fn new(number: u64) -> Self {
-        Self { number, is_stopping: false, duty: Duty::Restoring(None) }
+        Self { number, is_stopping: false, is_held: true, duty: Duty::Restoring(None) }
     }
 }
 

@@ -58,7 +58,7 @@ impl Plan {
             processes: dice.between(1, 3),
             slow: one_of(dice, &[0, 10, 100]),
             slow_ms: one_of(dice, &[500, 3_000, 25_000]),
-            unacknowledged: one_of(dice, &[0, 20, 200]),
+            unacknowledged: one_of(dice, &[0, 20, 200, 700]),
             lost_beats: one_of(dice, &[0, 0, 50]),
             dies_writing: one_of(dice, &[0, 10, 50]),
             compaction_lag_ms: one_of(dice, &[0, 5_000, 20_000]),

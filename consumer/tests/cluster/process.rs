@@ -122,7 +122,8 @@ impl Cluster<'_> {
             let shown = process.view.snapshot(i32::try_from(*partition).expect("a few partitions"))?;
             Some((*partition, shown.next_offset))
         };
-        let offsets: Vec<_> = process.hands.keys().filter_map(offset).collect();
+        let held = process.hands.iter().filter(|(_, hand)| hand.is_held);
+        let offsets: Vec<_> = held.filter_map(|(partition, _)| offset(partition)).collect();
         if !offsets.is_empty() {
             self.send(Request::Commit(process.id, generation, offsets));
         }
@@ -154,6 +155,7 @@ impl Cluster<'_> {
                 self.note(|| format!("process {id} has lost its share, and joins again"));
                 self.counts.lost += 1;
                 process.member = Member::Joining;
+                process.hands.values_mut().for_each(|hand| hand.is_held = false);
                 self.send(Request::Join(id));
                 self.let_go(process, Then::Nothing);
             }

@@ -221,7 +221,7 @@ impl Cluster<'_> {
         let topics = &mut self.topics[partition];
         let Some(stored) = topics.highest().map(|found| found.stored.clone()) else { return };
         topics.evidence.state_topic = topics.state.iter().map(|record| record.stored.clone()).collect();
-        let verdict = verdict::check(&topics.evidence);
+        let verdict = verdict::check_figures(&topics.evidence).map(drop);
         let state = PartitionState::restore(&stored.snapshot, 9).map(|state| {
             let last = Counting::restore(&stored, topics.log, topics.log_start).folding.last_record().cloned();
             timeless(&state.snapshot(last, 0)) == timeless(&stored.snapshot)
