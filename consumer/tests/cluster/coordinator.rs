@@ -58,13 +58,16 @@ struct Member {
     share: Vec<usize>,
 }
 
+/// Partition and offset of each commit that was taken.
+type Commits = Vec<(usize, i64)>;
+
 impl Coordinator {
     pub(crate) fn new(partitions: usize) -> Self {
         Self { partitions, committed: vec![None; partitions], ..Self::default() }
     }
 
     /// Answers a request. A commit that counts is given back.
-    pub(crate) fn hear(&mut self, now_ms: i64, request: Request) -> (Vec<(ProcessId, Answer)>, Vec<(usize, i64)>) {
+    pub(crate) fn hear(&mut self, now_ms: i64, request: Request) -> (Vec<(ProcessId, Answer)>, Commits) {
         match request {
             Request::Join(id) => {
                 self.begin_rebalance(now_ms);

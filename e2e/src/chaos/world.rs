@@ -1,9 +1,7 @@
 //! The processes: three brokers, consumers, producers; and the steps of the schedule, taken on them.
 //!
-//! Everything goes on at once, so hardly anything here waits: a consumer that was asked to end is looked after ([`watch`])
+//! Everything goes on at once, so hardly anything here waits: a consumer that was asked to end is looked after (`watch`)
 //! while the next fault happens. A process that ends without having been asked to, or ends badly, fails the run.
-//!
-//! [`watch`]: super::watch
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
