@@ -36,6 +36,11 @@ pub(crate) struct Plan {
     pub(crate) slow_ms: i64,
     /// Writes that are not acknowledged, of a thousand.
     pub(crate) unacknowledged: i64,
+    /// How long a request waits for its answer, and a write is tried, at most.
+    pub(crate) request_ms: i64,
+    pub(crate) write_deadline_ms: i64,
+    /// Longest time for one fetch of the state topic.
+    pub(crate) state_fetch_ms: i64,
     /// Heartbeats that get lost, of a thousand.
     pub(crate) lost_beats: i64,
     /// Processes that die just as they write, of a thousand writes.
@@ -51,6 +56,9 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let trouble_ms = dice.between(5_000, 45_000);
+        // As they are; or shorter, to come through more of it.
+        let patient = dice.chance(500);
+        let (request_ms, write_deadline_ms) = if patient { (10_000, 30_000) } else { (800, 2_500) };
         let one_of = |dice: &mut Dice, values: &[i64]| values[dice.below(values.len())];
         Self {
             trouble_ms,
@@ -59,6 +67,9 @@ impl Plan {
             slow: one_of(dice, &[0, 10, 100]),
             slow_ms: one_of(dice, &[500, 3_000, 25_000]),
             unacknowledged: one_of(dice, &[0, 20, 200, 700]),
+            request_ms,
+            write_deadline_ms,
+            state_fetch_ms: one_of(dice, &[20, 400, 3_000]),
             lost_beats: one_of(dice, &[0, 0, 50]),
             dies_writing: one_of(dice, &[0, 10, 50]),
             compaction_lag_ms: one_of(dice, &[0, 5_000, 20_000]),
