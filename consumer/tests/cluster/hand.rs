@@ -65,6 +65,8 @@ pub(crate) struct Work {
 pub(crate) struct Last {
     pub(crate) order: Option<(u64, i64)>,
     pub(crate) is_anchored: bool,
+    /// How often it was made again.
+    pub(crate) repeats: u32,
 }
 
 impl Hand {
@@ -158,7 +160,7 @@ impl Cluster<'_> {
                 let start = self.topics[partition].log_start;
                 self.note(|| format!("process {id}: {partition}: begins at {start}"));
                 let state = PartitionState::new(1, numbered(partition), small_settings(), start, 1);
-                (Counting::begin(state), Last { order: None, is_anchored: false })
+                (Counting::begin(state), Last { order: None, is_anchored: false, repeats: 0 })
             }
             Some(found) => {
                 let known = process.view.above(numbered(partition), found.stored.snapshot.order());
@@ -180,7 +182,7 @@ impl Cluster<'_> {
                 let counting = Counting::restore(&stored, topics.log, topics.log_start);
                 process.view.publish(Arc::clone(&stored.snapshot), offset);
                 let is_anchored = stored.snapshot.anchored_at_ms.is_some();
-                (counting, Last { order: Some(order), is_anchored })
+                (counting, Last { order: Some(order), is_anchored, repeats: 0 })
             }
         };
         self.counts.restored += 1;

@@ -21,11 +21,37 @@ pub(crate) fn small_settings() -> FoldSettings {
     }
 }
 
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Start,
+    Stop,
+    Kill,
+    Pause,
+    Compact,
+    Reset,
+    Retain,
+}
+
+/// How often, of a hundred. Some days are all zombies, some all resets: what takes three rare things one after the other
+/// would come about too seldom where everything happens.
+pub(crate) type Weather = [(Fault, i64); 7];
+
+const WEATHERS: [Weather; 3] =
+    [weather([20, 10, 15, 25, 15, 5, 10]), weather([10, 2, 3, 55, 22, 5, 3]), weather([5, 2, 5, 28, 35, 22, 3])];
+
+const fn weather(weights: [i64; 7]) -> Weather {
+    use Fault::{Compact, Kill, Pause, Reset, Retain, Start, Stop};
+    let [start, stop, kill, pause, compact, reset, retain] = weights;
+    [(Start, start), (Stop, stop), (Kill, kill), (Pause, pause), (Compact, compact), (Reset, reset), (Retain, retain)]
+}
+
 /// How often what goes wrong, and how badly.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// How long things go wrong, before everything is mended.
     pub(crate) trouble_ms: i64,
+    pub(crate) weather: Weather,
     /// Longest time between two faults.
     pub(crate) fault_pause_ms: i64,
     /// Processes at the beginning.
@@ -62,6 +88,7 @@ impl Plan {
         let one_of = |dice: &mut Dice, values: &[i64]| values[dice.below(values.len())];
         Self {
             trouble_ms,
+            weather: WEATHERS[dice.below(WEATHERS.len())],
             fault_pause_ms: one_of(dice, &[1_000, 4_000, 10_000]),
             processes: dice.between(1, 3),
             slow: one_of(dice, &[0, 10, 100]),
@@ -74,7 +101,7 @@ impl Plan {
             dies_writing: one_of(dice, &[0, 10, 50]),
             compaction_lag_ms: one_of(dice, &[0, 5_000, 20_000]),
             retention: dice.chance(250),
-            produce_pause_ms: one_of(dice, &[200, 1_000, 4_000]),
+            produce_pause_ms: one_of(dice, &[200, 1_000, 4_000, 10_000]),
         }
     }
 

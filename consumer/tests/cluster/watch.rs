@@ -156,7 +156,7 @@ impl Cluster<'_> {
     }
 
     /// Nobody writes without need: an anchor is made once an hour, the same snapshot again only where it was
-    /// buried, and never by somebody who knows of a higher one.
+    /// buried, and not over and over by somebody who knows of a higher one.
     pub(crate) fn check_needed(&mut self, process: &Process, partition: usize, before: &Last, made: &Checkpoint) {
         let order = made.snapshot.order();
         self.hold(!(made.anchor && before.is_anchored), || format!("{partition}: a second anchor within the hour"));
@@ -166,7 +166,10 @@ impl Cluster<'_> {
         let has_cause = self.watch.was_buried[partition];
         self.hold(has_cause, || format!("{partition}: {order:?} is written again without need"));
         let known = process.view.snapshot(numbered(partition)).map(|known| known.order());
-        self.hold(known <= Some(order), || format!("{partition}: {order:?} is written again in front of {known:?}"));
+        // Once it may be: it was wanted before the higher one was known.
+        self.hold(known <= Some(order) || before.repeats == 0, || {
+            format!("{partition}: {order:?} is written again in front of {known:?}")
+        });
     }
 
     /// What is not at rest yet.

@@ -36,7 +36,8 @@ impl Cluster<'_> {
         let made = Stored { snapshot: Arc::new(checkpoint.snapshot.clone()), losses };
         let waiting = writes_of(&checkpoint, &made).into();
         let (sent, order) = (Arc::default(), made.snapshot.order());
-        let last = Last { order: Some(order), is_anchored: true };
+        let repeats = if work.last.order == Some(order) { work.last.repeats + 1 } else { 0 };
+        let last = Last { order: Some(order), is_anchored: true, repeats };
         let before = std::mem::replace(&mut work.last, last);
         self.note(|| format!("process {}: {partition}: checkpoint {order:?}", process.id));
         self.check_made(partition, &made);
