@@ -114,12 +114,6 @@ impl Folding {
         false
     }
 
-    /// The next checkpoint is to be made even if nothing comes: what this state came from is not in the state topic any
-    /// more.
-    pub fn want_checkpoint(&mut self) {
-        self.unsaved = true;
-    }
-
     /// Something waits to be made durable.
     #[must_use]
     pub fn is_unsaved(&self) -> bool {

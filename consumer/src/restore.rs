@@ -110,23 +110,18 @@ impl Restore<'_> {
     /// # Errors
     /// [`RestoreError`]; nothing has been written.
     pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
-        let stored = highest_snapshot(self.cluster, self.names, self.partition).await?;
-        // Asked for after the snapshot was read: whoever worked on the partition before may still do so, and a snapshot
-        // that is younger than the log's known end would look like that of another log.
-        let bounds = reader.bounds().await?;
-        let Some(mut stored) = stored else {
-            return self.begin(bounds.start).await;
+        let Some(mut stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
+            return self.begin(reader.bounds().await?.start).await;
         };
-        let known = self.view.above(self.partition, stored.snapshot.order());
-        let is_gone = known.is_some();
-        if let Some((snapshot, state_offset)) = known {
-            warn!(
-                partition = self.partition,
-                "compaction has kept an older snapshot than the one last seen, which is gone on from and written again"
-            );
+        if let Some((snapshot, state_offset)) = self.view.above(self.partition, stored.snapshot.order()) {
+            // Written while the state topic was being read; or gone from it again, for compaction has kept an older one
+            // that stands behind it. The first checkpoint mends that.
+            info!(partition = self.partition, "going on from a later snapshot than the state topic was found to hold");
             stored = Stored { snapshot: Arc::unwrap_or_clone(snapshot), state_offset };
         }
         let snapshot = &stored.snapshot;
+        // Asked for last: a former owner may have written a snapshot of records that came while this one was looked for.
+        let bounds = reader.bounds().await?;
         if snapshot.settings != *self.settings {
             warn!(
                 partition = self.partition, state = ?snapshot.settings, configured = ?self.settings,
@@ -145,9 +140,6 @@ impl Restore<'_> {
             .map_err(|cause| RestoreError::Snapshot { partition: self.partition, cause })?;
         self.refill_id_window(&mut state, reader, bounds.start).await?;
         let mut folding = Folding::resume(&self.names.transactions, state, snapshot);
-        if is_gone {
-            folding.want_checkpoint();
-        }
         if snapshot.next_offset < bounds.start {
             warn!(
                 partition = self.partition,

@@ -1,6 +1,6 @@
 //! What goes wrong, who comes and who goes; and how everything is mended in the end.
 
-use crate::{cluster::Cluster, coordinator::ProcessId, events::Event};
+use crate::{cluster::Cluster, coordinator::ProcessId, events::Event, plan::Fault};
 
 /// More processes than this at a time show nothing new.
 const PROCESSES_MAX: usize = 4;
@@ -16,42 +16,48 @@ impl Cluster<'_> {
         let after_ms = self.dice.between(1, pause_ms);
         self.queue.put(after_ms, Event::Fault);
         let here: Vec<ProcessId> = self.here().collect();
-        let any = |dice: &mut crate::dice::Dice| (!here.is_empty()).then(|| here[dice.below(here.len())]);
-        match self.dice.below(100) {
-            0..20 if here.len() < PROCESSES_MAX => {
+        let fault = self.draw_fault();
+        match fault {
+            Fault::Start if here.len() < PROCESSES_MAX => {
                 self.watch.disturb(self.queue.now_ms());
                 self.start_process();
             }
-            20..30 => {
-                if let Some(id) = any(&mut self.dice) {
-                    self.stop(id);
+            Fault::Stop | Fault::Kill | Fault::Pause if !here.is_empty() => {
+                let id = here[self.dice.below(here.len())];
+                match fault {
+                    Fault::Stop => self.stop(id),
+                    Fault::Kill => self.kill(id),
+                    _ => self.pause(id),
                 }
             }
-            30..45 => {
-                if let Some(id) = any(&mut self.dice) {
-                    self.crash(id);
-                }
-            }
-            45..70 => {
-                if let Some(id) = any(&mut self.dice) {
-                    self.pause(id);
-                }
-            }
-            70..85 => {
+            Fault::Compact => {
                 let partition = self.dice.below(self.topics.len());
                 self.compact(partition);
             }
-            85..90 => self.reset(),
-            90..100 if self.plan.retention => {
-                let partition = self.dice.below(self.topics.len());
-                let offsets = self.dice.between(1, 12);
-                self.topics[partition].retain(offsets);
-                self.counts.retained += 1;
-                let log_start = self.topics[partition].log_start;
-                self.note(|| format!("{partition}: the log now begins at {log_start}"));
-            }
+            Fault::Reset => self.reset(),
+            Fault::Retain if self.plan.retention => self.retain(),
             _ => {}
         }
+    }
+
+    fn draw_fault(&mut self) -> Fault {
+        let weather = self.plan.weather;
+        let mut drawn = self.dice.between(0, weather.iter().map(|(_, weight)| weight).sum::<i64>() - 1);
+        let chosen = weather.iter().find(|(_, weight)| {
+            drawn -= weight;
+            drawn < 0
+        });
+        chosen.map_or(Fault::Start, |(fault, _)| *fault)
+    }
+
+    /// The log of a partition loses its beginning.
+    fn retain(&mut self) {
+        let partition = self.dice.below(self.topics.len());
+        let offsets = self.dice.between(1, 12);
+        self.topics[partition].retain(offsets);
+        self.counts.retained += 1;
+        let log_start = self.topics[partition].log_start;
+        self.note(|| format!("{partition}: the log now begins at {log_start}"));
     }
 
     /// Who is there, even if paused.
@@ -71,7 +77,7 @@ impl Cluster<'_> {
         }
     }
 
-    fn crash(&mut self, id: ProcessId) {
+    fn kill(&mut self, id: ProcessId) {
         self.note(|| format!("process {id} is killed"));
         self.watch.disturb(self.queue.now_ms());
         self.counts.killed += 1;
@@ -131,7 +137,7 @@ impl Cluster<'_> {
         while here.len() > 1 && self.dice.chance(600) {
             let id = here.swap_remove(self.dice.below(here.len()));
             if self.dice.chance(500) {
-                self.crash(id);
+                self.kill(id);
             } else {
                 self.stop(id);
             }

@@ -24,8 +24,6 @@ const DRAIN_MS: i64 = 3_000;
 pub(crate) const RESTART_PAUSE_MS: i64 = 1_000;
 /// Records of the state topic that one fetch brings at most.
 const STATE_FETCH_RECORDS: usize = 4;
-/// Longest time for one fetch of the state topic, whose records are large.
-const STATE_FETCH_MS_MAX: i64 = 400;
 /// Records of the log that one fetch brings at most.
 const FETCH_RECORDS: usize = 8;
 
@@ -60,6 +58,15 @@ pub(crate) struct Work {
     /// There was nothing more to read.
     is_waiting: bool,
     pub(crate) writing: Option<Writing>,
+    pub(crate) last: Last,
+}
+
+/// The snapshot that a worker has come from or made last.
+pub(crate) struct Last {
+    pub(crate) order: Option<(u64, i64)>,
+    pub(crate) is_anchored: bool,
+    /// How often it was made again.
+    pub(crate) repeats: u32,
 }
 
 impl Hand {
@@ -126,7 +133,8 @@ impl Cluster<'_> {
                 reading.highest.offer(found.stored.snapshot.order(), || found.clone());
                 reading.offset = found.offset + 1;
             }
-            let read_ms = self.dice.between(1, STATE_FETCH_MS_MAX);
+            let fetch_ms = if self.healed_ms.is_some() { 20 } else { self.plan.state_fetch_ms };
+            let read_ms = self.dice.between(1, fetch_ms);
             self.put_step_in(read_ms, process.id, partition, hand.number, Step::Restore);
             return;
         }
@@ -143,7 +151,7 @@ impl Cluster<'_> {
         found: Option<InState>,
     ) {
         let (id, number) = (process.id, hand.number);
-        let counting = match found {
+        let (counting, last) = match found {
             None => {
                 let committed = self.coordinator.committed[partition];
                 self.hold(committed.is_none(), || {
@@ -151,17 +159,18 @@ impl Cluster<'_> {
                 });
                 let start = self.topics[partition].log_start;
                 self.note(|| format!("process {id}: {partition}: begins at {start}"));
-                Counting::begin(PartitionState::new(1, numbered(partition), small_settings(), start, 1))
+                let state = PartitionState::new(1, numbered(partition), small_settings(), start, 1);
+                (Counting::begin(state), Last { order: None, is_anchored: false, repeats: 0 })
             }
             Some(found) => {
                 let known = process.view.above(numbered(partition), found.stored.snapshot.order());
-                let is_gone = known.is_some();
+                let is_known = known.is_some();
                 let (stored, offset) = match known {
                     Some((snapshot, offset)) => (self.topics[partition].as_made(snapshot), offset),
                     None => (found.stored, found.offset),
                 };
                 let order = stored.snapshot.order();
-                let whence = if is_gone { "memory" } else { "the topic" };
+                let whence = if is_known { "memory" } else { "the topic" };
                 self.note(|| format!("process {id}: {partition}: restored from {order:?} at {offset}, by {whence}"));
                 self.hold(order.1 <= log_end, || {
                     format!("process {id}: {partition}: refused as diverged: {order:?}, but the log ends at {log_end}")
@@ -170,17 +179,15 @@ impl Cluster<'_> {
                 let snapshot = if self.dice.chance(100) { written_and_read(&stored.snapshot) } else { stored.snapshot };
                 let stored = Stored { snapshot, losses: stored.losses };
                 let topics = &self.topics[partition];
-                let mut counting = Counting::restore(&stored, topics.log, topics.log_start);
-                if is_gone {
-                    counting.folding.want_checkpoint();
-                }
+                let counting = Counting::restore(&stored, topics.log, topics.log_start);
                 process.view.publish(Arc::clone(&stored.snapshot), offset);
-                counting
+                let is_anchored = stored.snapshot.anchored_at_ms.is_some();
+                (counting, Last { order: Some(order), is_anchored, repeats: 0 })
             }
         };
         self.counts.restored += 1;
         let since_ms = self.now_ms();
-        let work = Work { counting, since_ms, is_due: false, is_waiting: false, writing: None };
+        let work = Work { counting, since_ms, is_due: false, is_waiting: false, writing: None, last };
         hand.duty = Duty::Working(Box::new(work));
         self.put_step(id, partition, number, Step::Fetch);
         self.put_step_in(0, id, partition, number, Step::Tick);

@@ -21,11 +21,37 @@ pub(crate) fn small_settings() -> FoldSettings {
     }
 }
 
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Start,
+    Stop,
+    Kill,
+    Pause,
+    Compact,
+    Reset,
+    Retain,
+}
+
+/// How often, of a hundred. Some days are all zombies, some all resets: what takes three rare things one after the other
+/// would come about too seldom where everything happens.
+pub(crate) type Weather = [(Fault, i64); 7];
+
+const WEATHERS: [Weather; 3] =
+    [weather([20, 10, 15, 25, 15, 5, 10]), weather([10, 2, 3, 55, 22, 5, 3]), weather([5, 2, 5, 28, 35, 22, 3])];
+
+const fn weather(weights: [i64; 7]) -> Weather {
+    use Fault::{Compact, Kill, Pause, Reset, Retain, Start, Stop};
+    let [start, stop, kill, pause, compact, reset, retain] = weights;
+    [(Start, start), (Stop, stop), (Kill, kill), (Pause, pause), (Compact, compact), (Reset, reset), (Retain, retain)]
+}
+
 /// How often what goes wrong, and how badly.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// How long things go wrong, before everything is mended.
     pub(crate) trouble_ms: i64,
+    pub(crate) weather: Weather,
     /// Longest time between two faults.
     pub(crate) fault_pause_ms: i64,
     /// Processes at the beginning.
@@ -36,6 +62,11 @@ pub(crate) struct Plan {
     pub(crate) slow_ms: i64,
     /// Writes that are not acknowledged, of a thousand.
     pub(crate) unacknowledged: i64,
+    /// How long a request waits for its answer, and a write is tried, at most.
+    pub(crate) request_ms: i64,
+    pub(crate) write_deadline_ms: i64,
+    /// Longest time for one fetch of the state topic.
+    pub(crate) state_fetch_ms: i64,
     /// Heartbeats that get lost, of a thousand.
     pub(crate) lost_beats: i64,
     /// Processes that die just as they write, of a thousand writes.
@@ -51,19 +82,26 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let trouble_ms = dice.between(5_000, 45_000);
+        // As they are; or shorter, to come through more of it.
+        let patient = dice.chance(500);
+        let (request_ms, write_deadline_ms) = if patient { (10_000, 30_000) } else { (800, 2_500) };
         let one_of = |dice: &mut Dice, values: &[i64]| values[dice.below(values.len())];
         Self {
             trouble_ms,
+            weather: WEATHERS[dice.below(WEATHERS.len())],
             fault_pause_ms: one_of(dice, &[1_000, 4_000, 10_000]),
             processes: dice.between(1, 3),
             slow: one_of(dice, &[0, 10, 100]),
             slow_ms: one_of(dice, &[500, 3_000, 25_000]),
             unacknowledged: one_of(dice, &[0, 20, 200, 700]),
+            request_ms,
+            write_deadline_ms,
+            state_fetch_ms: one_of(dice, &[20, 400, 3_000]),
             lost_beats: one_of(dice, &[0, 0, 50]),
             dies_writing: one_of(dice, &[0, 10, 50]),
             compaction_lag_ms: one_of(dice, &[0, 5_000, 20_000]),
             retention: dice.chance(250),
-            produce_pause_ms: one_of(dice, &[200, 1_000, 4_000]),
+            produce_pause_ms: one_of(dice, &[200, 1_000, 4_000, 10_000]),
         }
     }
 

@@ -5,10 +5,17 @@ use std::sync::Arc;
 
 use consumer::intake::Intake;
 
-use crate::{cluster::Cluster, events::Inner, hand::numbered, process::Process};
+use crate::{
+    cluster::Cluster,
+    events::{Event, Inner},
+    hand::numbered,
+    process::Process,
+};
 
 /// Snapshots that one fetch brings at most.
 const FETCH_RECORDS: usize = 5;
+/// Longest time until a tail hears of a new snapshot.
+const LATE_MS_MAX: i64 = 800;
 
 impl Cluster<'_> {
     /// Reads on in one partition of the state topic.
@@ -32,7 +39,10 @@ impl Cluster<'_> {
         for id in 0..self.processes.len() {
             let Some(process) = &mut self.processes[id] else { continue };
             if !std::mem::replace(&mut process.tails[partition].is_reading, true) {
-                self.put_for(id, Inner::Tail(partition));
+                // Now and then late enough for several to come at once.
+                let most_ms = if self.dice.chance(300) { LATE_MS_MAX } else { 20 };
+                let after_ms = self.dice.between(1, most_ms);
+                self.queue.put(after_ms, Event::Process(id, Inner::Tail(partition)));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! What has to hold at every moment, and what has to hold once all is at rest.
 
-use consumer::fold::PartitionState;
+use consumer::{checkpoint::Checkpoint, fold::PartitionState};
 
 use crate::{
     cluster::Cluster,
     coordinator::ProcessId,
     counting::Counting,
     evidence::Stored,
-    hand::{Duty, Hand, numbered},
+    hand::{Duty, Hand, Last, numbered},
     process::{Member, Process},
     verdict::{self, timeless},
 };
@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     owned_ms: Vec<i64>,
     /// When each partition was seen without a lower snapshot behind its highest.
     unburied_ms: Vec<i64>,
+    /// A lower snapshot has come behind a higher one, sometime.
+    pub(crate) was_buried: Vec<bool>,
     /// Compaction took the highest snapshot.
     lost_highest: Vec<bool>,
 }
@@ -45,6 +47,7 @@ impl Watch {
             restless_ms: 0,
             owned_ms: zero.clone(),
             unburied_ms: zero,
+            was_buried: vec![false; partitions],
             lost_highest: vec![false; partitions],
         }
     }
@@ -150,6 +153,23 @@ impl Cluster<'_> {
         let offsets = ledger.consumed + ledger.offsets_without_record + snapshot.skipped.unsigned_abs();
         let span = (snapshot.next_offset - snapshot.first_offset).unsigned_abs();
         self.hold(offsets == span, || format!("{partition}: {offsets} offsets are accounted for, of {span}"));
+    }
+
+    /// Nobody writes without need: an anchor is made once an hour, the same snapshot again only where it was
+    /// buried, and not over and over by somebody who knows of a higher one.
+    pub(crate) fn check_needed(&mut self, process: &Process, partition: usize, before: &Last, made: &Checkpoint) {
+        let order = made.snapshot.order();
+        self.hold(!(made.anchor && before.is_anchored), || format!("{partition}: a second anchor within the hour"));
+        if before.order != Some(order) {
+            return;
+        }
+        let has_cause = self.watch.was_buried[partition];
+        self.hold(has_cause, || format!("{partition}: {order:?} is written again without need"));
+        let known = process.view.snapshot(numbered(partition)).map(|known| known.order());
+        // Once it may be: it was wanted before the higher one was known.
+        self.hold(known <= Some(order) || before.repeats == 0, || {
+            format!("{partition}: {order:?} is written again in front of {known:?}")
+        });
     }
 
     /// What is not at rest yet.

@@ -8,14 +8,10 @@ use crate::{
     counting::writes_of,
     events::{Event, Inner, Step, Writer},
     evidence::{Stored, Write},
-    hand::{Duty, Hand},
+    hand::{Duty, Hand, Last},
     process::Process,
 };
 
-/// How long one step may take, with all its tries.
-const WRITE_DEADLINE_MS: i64 = 30_000;
-/// How long a request waits for its answer.
-const REQUEST_MS: i64 = 10_000;
 /// Longest pause between two tries.
 const BACKOFF_MS_MAX: i64 = 2_000;
 /// The wall clock at virtual time 0: snapshots are stamped with it.
@@ -40,8 +36,12 @@ impl Cluster<'_> {
         let made = Stored { snapshot: Arc::new(checkpoint.snapshot.clone()), losses };
         let waiting = writes_of(&checkpoint, &made).into();
         let (sent, order) = (Arc::default(), made.snapshot.order());
+        let repeats = if work.last.order == Some(order) { work.last.repeats + 1 } else { 0 };
+        let last = Last { order: Some(order), is_anchored: true, repeats };
+        let before = std::mem::replace(&mut work.last, last);
         self.note(|| format!("process {}: {partition}: checkpoint {order:?}", process.id));
         self.check_made(partition, &made);
+        self.check_needed(process, partition, &before, &checkpoint);
         self.topics[partition].evidence.ever_made.push(made.clone());
         work.writing = Some(Writing { made, waiting, sent, attempt: 0, tries: 0, give_up_ms: 0, state_offset: 0 });
         self.write_on(process, partition, hand);
@@ -65,7 +65,7 @@ impl Cluster<'_> {
         // Many records make several requests.
         let count = if self.dice.chance(300) { 1 + self.dice.below(alike) } else { alike };
         writing.sent = Arc::new(writing.waiting.drain(..count).collect());
-        (writing.tries, writing.give_up_ms) = (0, self.queue.now_ms() + WRITE_DEADLINE_MS);
+        (writing.tries, writing.give_up_ms) = (0, self.queue.now_ms() + self.plan.write_deadline_ms);
         self.try_write(process, partition, hand);
     }
 
@@ -84,16 +84,17 @@ impl Cluster<'_> {
         writing.attempt = attempt;
         let writer = Writer::Hand { process: id, hand: number, attempt };
         let (there_ms, back_ms) = (self.delay_ms(), self.delay_ms());
+        let request_ms = self.plan.request_ms;
         let troubled = self.is_troubled() && self.dice.chance(self.plan.unacknowledged);
         let (arrives, reply_ms, fails_ms) = match (troubled, self.dice.below(4)) {
-            (false, _) => (true, Some(back_ms), REQUEST_MS),
+            (false, _) => (true, Some(back_ms), request_ms),
             // Never arrives; is written, but nobody says so; is written, or is not, and is said to have failed.
-            (true, 0) => (false, None, REQUEST_MS),
-            (true, 1) => (true, None, REQUEST_MS),
+            (true, 0) => (false, None, request_ms),
+            (true, 1) => (true, None, request_ms),
             (true, 2) => (true, None, there_ms + back_ms),
             (true, _) => (false, None, there_ms + back_ms),
         };
-        let on_time = reply_ms.is_some() && there_ms + back_ms < REQUEST_MS;
+        let on_time = reply_ms.is_some() && there_ms + back_ms < request_ms;
         if arrives {
             self.writes_on_way += 1;
             let writes = Arc::clone(&writing.sent);
@@ -160,6 +161,7 @@ impl Cluster<'_> {
                 format!("{partition}: snapshot {order:?} at {at}{}", if buried { ", behind a higher" } else { "" })
             });
             self.counts.buried += u64::from(buried);
+            self.watch.was_buried[partition] |= buried;
             self.wake_tails(partition);
         }
         match writer {
