@@ -25,7 +25,7 @@ const TOPIC: &str = "chaos";
 const FAULTS: [&str; 8] =
     ["--malformed-ratio", "0.01", "--repeat-ratio", "0.01", "--late-ratio", "0.01", "--future-ratio", "0.002"];
 /// What producers compress with, by their number.
-const COMPRESSIONS: [&str; 3] = ["snappy", "none", "gzip"];
+const COMPRESSIONS: [&str; 2] = ["snappy", "none"];
 /// A producer that has ended, and what it knows of what it sent.
 #[derive(Debug)]
 pub struct Sent {
