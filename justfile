@@ -40,6 +40,10 @@ ci:
 fuzz seconds="300":
     cd common && cargo +nightly fuzz run decode fuzz/corpus/decode fuzz/seeds/decode -- -dict=fuzz/json.dict -max_total_time={{ seconds }}
 
+# Play histories of a whole cluster, each from its seed alone (CONTRIBUTING.md says how to play one again)
+simulate schedules="100000" seed="1":
+    SIMULATION_SCHEDULES={{ schedules }} SIMULATION_SEED={{ seed }} cargo test -p consumer --test cluster -- --nocapture
+
 # Count a topic a second time with other code, and hold a consumer's summary against it (`--summary FILE`)
 oracle *ARGS:
     cargo run --release -p e2e --bin oracle -- {{ ARGS }}

@@ -1,7 +1,7 @@
 //! The whole cluster: what there is, and how one event leads to the next. Everything in here follows from the seed.
 
 use crate::{
-    coordinator::{Coordinator, ProcessId, Request},
+    coordinator::{Answers, Coordinator, ProcessId, Request},
     counts::Counts,
     dice::Dice,
     events::{Event, Inner},
@@ -131,7 +131,7 @@ impl<'a> Cluster<'a> {
         self.answer(answers);
     }
 
-    fn answer(&mut self, answers: Vec<(ProcessId, crate::coordinator::Answer)>) {
+    fn answer(&mut self, answers: Answers) {
         for (id, answer) in answers {
             let delay_ms = self.delay_ms();
             self.queue.put(delay_ms, Event::Process(id, Inner::Answer(answer)));

@@ -37,6 +37,9 @@ pub(crate) enum Answer {
     Unknown(u32),
 }
 
+/// Who is told what.
+pub(crate) type Answers = Vec<(ProcessId, Answer)>;
+
 #[derive(Default)]
 pub(crate) struct Coordinator {
     partitions: usize,
@@ -107,7 +110,7 @@ impl Coordinator {
     }
 
     /// Gives up who has been silent for too long, or has not joined in time.
-    pub(crate) fn look(&mut self, now_ms: i64) -> Vec<(ProcessId, Answer)> {
+    pub(crate) fn look(&mut self, now_ms: i64) -> Answers {
         let joining = self.joining_until_ms;
         let is_late = joining.is_some_and(|until_ms| now_ms >= until_ms);
         let gone = |member: &Member| {
@@ -141,7 +144,7 @@ impl Coordinator {
     }
 
     /// Shares the partitions out, in ranges, as soon as all members have joined.
-    fn complete(&mut self, now_ms: i64) -> Vec<(ProcessId, Answer)> {
+    fn complete(&mut self, now_ms: i64) -> Answers {
         if self.joining_until_ms.is_none() || !self.members.values().all(|member| member.has_joined) {
             return Vec::new();
         }
