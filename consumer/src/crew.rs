@@ -5,6 +5,9 @@
 //!   Assigned ─▶ worker started        Revoked ─▶ worker drained ─▶ last commit ─▶ released
 //!                                     Lost    ─▶ worker drained (harmless: its snapshot may be a stale one)
 //! ```
+//!
+//! The classic protocol takes all partitions from everybody and gives most of them back a moment later. So what workers
+//! had made of them is parked meanwhile: a partition that comes back goes on from there, if nobody else has worked on it.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
+    folding::Folding,
     membership::Membership,
     pipeline::Context,
     worker::{Worker, WorkerError},
@@ -52,12 +56,17 @@ pub(crate) struct Crew {
     /// Ready once this process knows its share.
     condition: Condition,
     hands: BTreeMap<i32, Hand>,
-    working: JoinSet<Result<(), WorkerError>>,
+    working: JoinSet<Worked>,
+    /// What ended workers had made of their partitions, until the next share is known.
+    parked: BTreeMap<i32, Folding>,
     /// What was committed last.
     committed: BTreeMap<i32, i64>,
     commits_fail: bool,
     outcome: Result<(), WorkerError>,
 }
+
+/// How a worker ended.
+type Worked = Result<Option<Folding>, WorkerError>;
 
 /// One worker.
 struct Hand {
@@ -86,6 +95,7 @@ impl Crew {
             condition,
             hands: BTreeMap::new(),
             working: JoinSet::new(),
+            parked: BTreeMap::new(),
             committed: BTreeMap::new(),
             commits_fail: false,
             outcome: Ok(()),
@@ -146,7 +156,10 @@ impl Crew {
                 let numbers: Vec<i32> = grants.iter().map(|grant| grant.partition).collect();
                 info!(partitions = ?numbers, "partitions assigned");
                 self.condition.ready();
+                // The same partition once more without having been taken away: the worker before makes way.
+                self.let_go(&numbers).await;
                 grants.into_iter().for_each(|grant| self.start(grant));
+                self.parked.clear();
             }
             GroupChange::Revoked(partitions, released) => {
                 self.give_up(&partitions, released).await;
@@ -177,14 +190,12 @@ impl Crew {
             partition,
             condition: self.ops.readiness.condition(name.clone()),
             heartbeat: self.ops.liveness.heartbeat(name, HEARTBEAT_LIMIT),
+            parked: self.parked.remove(&partition),
         };
         // A child: at the end of the process all drains begin with the signal, whatever the crew is busy with.
         let stop = self.context.stopping.child_token();
         let task = self.working.spawn(worker.run(stop.clone())).id();
-        if let Some(before) = self.hands.insert(partition, Hand { grant, stop, task, ended: false }) {
-            // The same partition once more without having been taken away: the worker before makes way.
-            before.stop.cancel();
-        }
+        self.hands.insert(partition, Hand { grant, stop, task, ended: false });
     }
 
     /// Drains the workers of `partitions`, tells the group how far they came, and lets the next owner begin.
@@ -193,6 +204,10 @@ impl Crew {
         self.let_go(partitions).await;
         self.commit(LAST_COMMIT_TIMEOUT).await;
         self.dismiss(partitions);
+        if !self.hands.is_empty() {
+            // Not everything was taken, so these have gone to somebody else.
+            self.parked.clear();
+        }
         drop(released);
     }
 
@@ -228,15 +243,18 @@ impl Crew {
     }
 
     /// A worker ended by itself: at its end, in a bounded run.
-    fn ended(&mut self, ended: Result<(Id, Result<(), WorkerError>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Worked), JoinError>) {
         let id = self.note(ended);
         self.hands.values_mut().filter(|hand| hand.task == id).for_each(|hand| hand.ended = true);
     }
 
-    fn note(&mut self, ended: Result<(Id, Result<(), WorkerError>), JoinError>) -> Id {
+    fn note(&mut self, ended: Result<(Id, Worked), JoinError>) -> Id {
         let (id, result) = ended.expect("a task that panics stops the process");
-        if self.outcome.is_ok() {
-            self.outcome = result;
+        match result {
+            Ok(Some(folding)) => drop(self.parked.insert(folding.state().partition(), folding)),
+            Ok(None) => {}
+            Err(error) if self.outcome.is_ok() => self.outcome = Err(error),
+            Err(_) => {}
         }
         id
     }

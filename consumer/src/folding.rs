@@ -114,6 +114,18 @@ impl Folding {
         false
     }
 
+    /// Whether this is what `snapshot` would be restored to, to the last figure, with nothing waiting to go out.
+    #[must_use]
+    pub fn stands_at(&self, snapshot: &Snapshot) -> bool {
+        if self.unsaved || self.state.closed_windows_waiting() > 0 {
+            return false;
+        }
+        // When it was written is no part of the state.
+        let mut own = self.state.snapshot(self.last_record.clone(), snapshot.written_at_ms);
+        own.anchored_at_ms = snapshot.anchored_at_ms;
+        own == *snapshot
+    }
+
     /// Something waits to be made durable.
     #[must_use]
     pub fn is_unsaved(&self) -> bool {

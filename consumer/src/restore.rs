@@ -6,6 +6,7 @@ use common::{
     kafka::{Admin, Batch, Cluster, Fault, PartitionReader, Read, ReadOptions},
     topics::TopicNames,
 };
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::{
@@ -105,11 +106,13 @@ pub struct Stored {
 }
 
 impl Restore<'_> {
-    /// Restores the partition. `reader` reads the transactions topic.
+    /// Restores the partition. `reader` reads the transactions topic. `parked` is what this process had made of it when
+    /// it gave it away last: if nobody has gone on from there, its ids needn't be read again.
     ///
     /// # Errors
     /// [`RestoreError`]; nothing has been written.
-    pub async fn run(self, reader: &mut PartitionReader) -> Result<Restored, RestoreError> {
+    pub async fn run(self, reader: &mut PartitionReader, parked: Option<Folding>) -> Result<Restored, RestoreError> {
+        let began = Instant::now();
         let Some(mut stored) = highest_snapshot(self.cluster, self.names, self.partition).await? else {
             return self.begin(reader.bounds().await?.start).await;
         };
@@ -136,10 +139,12 @@ impl Restore<'_> {
         {
             return Err(self.diverged(snapshot, finding));
         }
-        let mut state = PartitionState::restore(snapshot, self.hash_seed)
-            .map_err(|cause| RestoreError::Snapshot { partition: self.partition, cause })?;
-        self.refill_id_window(&mut state, reader, bounds.start).await?;
-        let mut folding = Folding::resume(&self.names.transactions, state, snapshot);
+        let parked = parked.filter(|folding| folding.stands_at(snapshot));
+        let was_parked = parked.is_some();
+        let mut folding = match parked {
+            Some(folding) => folding,
+            None => self.resume(snapshot, reader, bounds.start).await?,
+        };
         if snapshot.next_offset < bounds.start {
             warn!(
                 partition = self.partition,
@@ -149,8 +154,26 @@ impl Restore<'_> {
             );
             folding.skip_to(bounds.start);
         }
-        info!(partition = self.partition, next_offset = folding.state().next_offset(), "restored from snapshot");
+        info!(
+            partition = self.partition,
+            next_offset = folding.state().next_offset(),
+            took_ms = began.elapsed().as_millis(),
+            was_parked,
+            "restored from snapshot"
+        );
         Ok(Restored { folding, snapshot: Some(stored) })
+    }
+
+    async fn resume(
+        self,
+        snapshot: &Snapshot,
+        reader: &mut PartitionReader,
+        log_start: i64,
+    ) -> Result<Folding, RestoreError> {
+        let mut state = PartitionState::restore(snapshot, self.hash_seed)
+            .map_err(|cause| RestoreError::Snapshot { partition: self.partition, cause })?;
+        self.refill_id_window(&mut state, reader, log_start).await?;
+        Ok(Folding::resume(&self.names.transactions, state, snapshot))
     }
 
     async fn begin(self, start: i64) -> Result<Restored, RestoreError> {

@@ -57,7 +57,7 @@ impl Shift<'_> {
         checkpointer: Checkpointer,
         stop: &CancellationToken,
     ) -> Result<Ended, WorkerError> {
-        let Worker { context, partition, condition, heartbeat } = self.worker;
+        let Worker { context, partition, condition, heartbeat, .. } = self.worker;
         let mut ticks = interval(context.snapshot_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The checkpointer, or the task that is busy with it: at most one checkpoint is under way.
@@ -154,14 +154,14 @@ impl Shift<'_> {
             {
                 show(context, Ok(write(checkpointer, self.folding.checkpoint(now_ms())).await))?;
             }
-            Ok(Ended::Done)
+            Ok(())
         });
         match timeout(limit, self.worker.beating(draining)).await {
-            Ok(drained) => drained,
+            Ok(drained) => drained.map(|()| Ended::Done(Some(Box::new(self.folding)))),
             Err(_) if for_result => Err(WorkerError::NotDurable { partition: *partition }),
             Err(_) => {
                 warn!(partition, "the last snapshot was not acknowledged in time; its records will be read again");
-                Ok(Ended::Done)
+                Ok(Ended::Done(None))
             }
         }
     }

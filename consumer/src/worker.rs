@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     checkpoint::{CheckpointError, Checkpointer},
+    folding::Folding,
     pipeline::Context,
     read_ahead::ReadAhead,
     restore::{Restore, RestoreError, Restored},
@@ -77,12 +78,14 @@ pub struct Worker {
     pub condition: Condition,
     /// Beats while the loop comes round.
     pub heartbeat: Heartbeat,
+    /// What a worker of this process had made of the partition before.
+    pub parked: Option<Folding>,
 }
 
 /// How one attempt at a partition ended.
 pub(crate) enum Ended {
-    /// Stopped, or at its end.
-    Done,
+    /// Stopped, or at its end; all that was folded is durable where what it was folded to is given.
+    Done(Option<Box<Folding>>),
     /// Another generation has begun.
     Superseded,
 }
@@ -90,16 +93,17 @@ pub(crate) enum Ended {
 impl Worker {
     /// Works until stopped or, in a bounded run, until the end. Whatever stops it is answered by beginning again from
     /// the last snapshot, which is the same road as after a crash, so that it goes on as soon as the fault is mended;
-    /// a bounded run gives up instead.
+    /// a bounded run gives up instead. Gives what it has made of the partition, if all of it is durable.
     ///
     /// # Errors
     /// [`WorkerError`] in a bounded run.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), WorkerError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<Option<Folding>, WorkerError> {
         loop {
-            let error = match Box::pin(self.run_once(&stop)).await {
-                Ok(Ended::Done) => {
+            let parked = self.parked.take();
+            let error = match Box::pin(self.run_once(parked, &stop)).await {
+                Ok(Ended::Done(folding)) => {
                     self.condition.retire();
-                    return Ok(());
+                    return Ok(folding.map(|folding| *folding));
                 }
                 Ok(Ended::Superseded) => {
                     self.beating(sleep(RESTART_PAUSE)).await;
@@ -123,12 +127,12 @@ impl Worker {
             }
             if stop.is_cancelled() {
                 self.condition.retire();
-                return Ok(());
+                return Ok(None);
             }
         }
     }
 
-    async fn run_once(&self, stop: &CancellationToken) -> Result<Ended, WorkerError> {
+    async fn run_once(&self, parked: Option<Folding>, stop: &CancellationToken) -> Result<Ended, WorkerError> {
         let context = &self.context;
         let mut reader =
             PartitionReader::new(&context.cluster, &context.names.transactions, self.partition, context.read);
@@ -144,11 +148,11 @@ impl Worker {
         let restoring = async {
             let end =
                 if context.until_end { Some(reader.bounds().await.map_err(RestoreError::from)?.end) } else { None };
-            let restored = restore.run(&mut reader).await?;
+            let restored = restore.run(&mut reader, parked).await?;
             Ok::<_, WorkerError>((restored, end))
         };
         let (Restored { folding, snapshot }, end) = tokio::select! {
-            () = stop.cancelled() => return Ok(Ended::Done),
+            () = stop.cancelled() => return Ok(Ended::Done(None)),
             restored = self.beating(restoring) => restored?,
         };
         self.condition.ready();

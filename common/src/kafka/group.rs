@@ -42,7 +42,7 @@ use super::{Cluster, Fault, REQUEST_TIMEOUT, admin::fault_of};
 /// brokers allow by default.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 /// Time between two signs of life; it is also how soon a member hears that others came or went.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a member may take to give its partitions up before the coordinator goes on without it.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for whoever works on revoked partitions.

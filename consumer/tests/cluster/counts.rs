@@ -36,6 +36,8 @@ counts! {
     events,
     /// Workers that restored a partition, or began one.
     restored,
+    /// Workers that went on from what the one before them in the same process had parked.
+    unparked,
     /// Workers that were drained in time.
     drained,
     /// Processes that gave their share up.

@@ -33,6 +33,8 @@ pub(crate) struct Hand {
     /// The partition is still this process's, for all that it knows: its commits are for it to make.
     pub(crate) is_held: bool,
     pub(crate) duty: Duty,
+    /// What a worker of this process had made of the partition before.
+    parked: Option<Counting>,
 }
 
 pub(crate) enum Duty {
@@ -70,8 +72,8 @@ pub(crate) struct Last {
 }
 
 impl Hand {
-    pub(crate) fn new(number: u64) -> Self {
-        Self { number, is_stopping: false, is_held: true, duty: Duty::Restoring(None) }
+    pub(crate) fn new(number: u64, parked: Option<Counting>) -> Self {
+        Self { number, is_stopping: false, is_held: true, duty: Duty::Restoring(None), parked }
     }
 }
 
@@ -179,7 +181,13 @@ impl Cluster<'_> {
                 let snapshot = if self.dice.chance(100) { written_and_read(&stored.snapshot) } else { stored.snapshot };
                 let stored = Stored { snapshot, losses: stored.losses };
                 let topics = &self.topics[partition];
-                let counting = Counting::restore(&stored, topics.log, topics.log_start);
+                let counting = match hand.parked.take().filter(|parked| parked.folding.stands_at(&stored.snapshot)) {
+                    Some(parked) => {
+                        self.counts.unparked += 1;
+                        parked
+                    }
+                    None => Counting::restore(&stored, topics.log, topics.log_start),
+                };
                 process.view.publish(Arc::clone(&stored.snapshot), offset);
                 let is_anchored = stored.snapshot.anchored_at_ms.is_some();
                 (counting, Last { order: Some(order), is_anchored, repeats: 0 })
@@ -271,6 +279,8 @@ impl Cluster<'_> {
         }
         self.check_drained(partition, hand);
         self.counts.drained += 1;
-        hand.duty = Duty::Ended;
+        if let Duty::Working(work) = std::mem::replace(&mut hand.duty, Duty::Ended) {
+            process.parked.insert(partition, work.counting);
+        }
     }
 }

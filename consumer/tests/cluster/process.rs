@@ -8,6 +8,7 @@ use consumer::view::View;
 use crate::{
     cluster::Cluster,
     coordinator::{Answer, ProcessId, Request},
+    counting::Counting,
     events::{Event, Inner},
     hand::{Duty, Hand},
 };
@@ -20,6 +21,8 @@ pub(crate) struct Process {
     pub(crate) view: View,
     pub(crate) tails: Vec<Tail>,
     pub(crate) hands: BTreeMap<usize, Hand>,
+    /// What ended workers had made of their partitions, until the next share is known.
+    pub(crate) parked: BTreeMap<usize, Counting>,
     pub(crate) member: Member,
     /// Its workers are being stopped, and what comes when they have.
     release: Option<Then>,
@@ -71,6 +74,7 @@ impl Cluster<'_> {
             view: View::default(),
             tails: vec![Tail { offset: 0, is_reading: true }; self.topics.len()],
             hands: BTreeMap::new(),
+            parked: BTreeMap::new(),
             member: Member::Joining,
             release: None,
             next_share: None,
@@ -175,9 +179,10 @@ impl Cluster<'_> {
         for &partition in share {
             let number = self.number();
             self.check_alone(process.id, process.member, partition);
-            process.hands.insert(partition, Hand::new(number));
+            process.hands.insert(partition, Hand::new(number, process.parked.remove(&partition)));
             self.put_step(process.id, partition, number, crate::events::Step::Restore);
         }
+        process.parked.clear();
     }
 
     /// Stops all workers.
