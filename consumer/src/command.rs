@@ -1,11 +1,11 @@
 //! What the consumer can be asked to do: run, show the figures from outside, verify them, begin a new generation.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use clap::Subcommand;
 use common::{
     kafka::{Admin, Cluster},
-    service::{ExitCode, OpsServer, Started, output},
+    service::{ExitCode, OpsServer, Shutdown, Started, output},
     topics::{TopicNames, TopicsError},
 };
 use tokio_util::sync::CancellationToken;
@@ -41,11 +41,25 @@ pub enum ConsumerCommand {
 pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<ExitCode, ConsumerError> {
     match started.command {
         None => consume(started).await,
-        Some(ConsumerCommand::Summary) => summarise(&started.configuration).await,
+        Some(ConsumerCommand::Summary) => unless_stopped(&started.shutdown, summarise(&started.configuration)).await,
         Some(ConsumerCommand::Verify(asked)) => {
             Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)
         }
-        Some(ConsumerCommand::Reset(arguments)) => reset::run(&started.configuration, &arguments).await,
+        Some(ConsumerCommand::Reset(arguments)) => {
+            unless_stopped(&started.shutdown, reset::run(&started.configuration, &arguments)).await
+        }
+    }
+}
+
+/// What a command does, unless the process is told to stop first.
+async fn unless_stopped(
+    shutdown: &Shutdown,
+    command: impl Future<Output = Result<ExitCode, ConsumerError>>,
+) -> Result<ExitCode, ConsumerError> {
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => Err(ConsumerError::Stopped),
+        done = Box::pin(command) => done,
     }
 }
 

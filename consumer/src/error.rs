@@ -26,6 +26,9 @@ pub enum ConsumerError {
     /// Kafka is at fault.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// A command was told to stop before it was done.
+    #[error("stopped before it was done; run it again")]
+    Stopped,
     /// A command was given without the confirmation it needs.
     #[error("{0}")]
     Unconfirmed(String),
@@ -35,6 +38,7 @@ impl Failure for ConsumerError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Http(error) => error.exit_code(),
+            Self::Stopped => ExitCode::NotRight,
             Self::Unconfirmed(_) => ExitCode::Configuration,
             Self::Topics(error) if error.may_pass() => ExitCode::KafkaFault,
             Self::Worker(error) if error.may_pass() => ExitCode::KafkaFault,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    kafka::{Admin, Batch, Cluster, Fault, PartitionReader, Read, ReadOptions},
+    kafka::{Admin, Batch, Cluster, Fault, PartitionReader, ReadOptions},
     topics::TopicNames,
 };
 use tokio::time::Instant;
@@ -220,18 +220,11 @@ impl Restore<'_> {
                 "retention deleted records whose ids are still needed; repeats of them will be counted as new"
             );
         }
-        let (mut offset, end) = (wanted.max(log_start), state.next_offset());
-        while offset < end {
-            match reader.read(offset).await? {
-                Read::Records(batch) if batch.next_offset() == offset && reader.bounds().await?.end < end => break,
-                Read::Records(batch) => {
-                    batch.iter().take_while(|record| record.offset < end).for_each(|record| state.remember(&record));
-                    offset = batch.next_offset();
-                }
-                // Retention moved on meanwhile.
-                Read::OutOfRange => offset = reader.bounds().await?.start.max(offset + 1),
-            }
-        }
+        let end = state.next_offset();
+        let reading = reader.read_through(wanted.max(log_start)..end, |batch| {
+            batch.iter().take_while(|record| record.offset < end).for_each(|record| state.remember(&record));
+        });
+        reading.await?;
         Ok(())
     }
 
@@ -282,8 +275,7 @@ pub async fn highest_snapshot(
     Ok(Some(Stored { snapshot, state_offset }))
 }
 
-/// Reads the heads of a partition's snapshots as they are now: to the end offset, never to the first short answer, for
-/// the end of a segment cuts a fetch short.
+/// Reads the heads of a partition's snapshots as they are now.
 ///
 /// # Errors
 /// [`RestoreError::Fault`].
@@ -295,20 +287,8 @@ pub async fn read_heads(
 ) -> Result<(), RestoreError> {
     let options = ReadOptions { fetch_bytes_max: STATE_FETCH_BYTES_MAX, wait: REREAD_WAIT, ..ReadOptions::default() };
     let mut reader = PartitionReader::new(cluster, &names.state, partition, options);
-    let mut bounds = reader.bounds().await?;
-    let mut offset = bounds.start;
-    while offset < bounds.end {
-        match reader.read(offset).await? {
-            // Nothing, where something was said to be: the topic may have become shorter.
-            Read::Records(batch) if batch.next_offset() == offset => bounds = reader.bounds().await?,
-            Read::Records(batch) => {
-                heads(&batch, partition, &mut each);
-                offset = batch.next_offset();
-            }
-            // Compaction or retention moved on meanwhile.
-            Read::OutOfRange => offset = reader.bounds().await?.start.max(offset + 1),
-        }
-    }
+    let bounds = reader.bounds().await?;
+    reader.read_through(bounds.start..bounds.end, |batch| heads(batch, partition, &mut each)).await?;
     Ok(())
 }
 

@@ -5,7 +5,9 @@
 //!                       ┌─ PartitionReader ── rskafka fetch ──────┐   (what rskafka can't decode: krafka, `Detour`)
 //!   Cluster ── Client ──┤                                         ├── broker
 //!                       └─ PartitionWriter ── rskafka produce ────┘
-//!           ── Admin ────── krafka: topics, configs, group offsets
+//!           ── Admin ─────── krafka: topics, configs, group offsets
+//!           ── GroupMember ─ krafka: who works on which partition, commits
+//!           ◀─ Security ──── TLS and SASL, of all of these
 //! ```
 //!
 //! Promises: every call ends within a stated time; every fault of a broker is retried until a deadline and then
@@ -22,6 +24,7 @@ mod connection;
 mod detour;
 mod fault;
 mod group;
+mod read_through;
 mod reader;
 mod record;
 mod security;

@@ -128,13 +128,10 @@ impl Security {
 impl Tls {
     /// Puts together what was read; `Err` says what is wrong between certificate and key.
     pub(super) fn new(ca_pem: Option<Vec<u8>>, identity: Option<Identity>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        match &ca_pem {
-            Some(pem) => {
-                roots.add_parsable_certificates(certificates(pem)?);
-            }
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        }
+        let roots = match &ca_pem {
+            Some(pem) => authorities(pem)?,
+            None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+        };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -156,6 +153,18 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
         Ok(certificates) if certificates.is_empty() => Err("holds no certificate in PEM form".to_owned()),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(format!("holds no readable certificate: {error}")),
+    }
+}
+
+/// Those whose signature is trusted, by the certificates in a PEM file; at least one of them must be fit for that.
+pub(super) fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let (_, unfit) = roots.add_parsable_certificates(certificates(pem)?);
+    match roots.len() {
+        0 => Err(format!(
+            "holds {unfit} in the form of a certificate, none of which can be that of an authority; give that of whoever signed the brokers' certificates"
+        )),
+        _ => Ok(roots),
     }
 }
 

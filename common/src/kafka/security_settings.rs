@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::security::{Identity, Mechanism, Sasl, Security, Tls, certificates, key};
+use super::security::{Identity, Mechanism, Sasl, Security, Tls, authorities, certificates, key};
 use crate::service::{Problems, Secret};
 
 /// Longest user name that is taken.
@@ -47,9 +47,9 @@ impl SecuritySettings<'_> {
     }
 
     fn sasl(&self, wanted: bool, problems: &mut Problems) -> Option<Sasl> {
-        let before = problems.found().len();
         let mechanism = problems.optional_one_of(MECHANISM, self.sasl_mechanism, &Mechanism::ALL);
         let username = problems.optional_text(USERNAME, self.sasl_username, USERNAME_BYTES_MAX);
+        let before = problems.found().len();
         let password = problems.optional_secret(PASSWORD, self.sasl_password);
         let file = problems.optional_path(PASSWORD_FILE, self.sasl_password_file);
         let unread_problems = problems.found().len() > before;
@@ -104,7 +104,7 @@ impl SecuritySettings<'_> {
             let pem = text_of(file).and_then(|pem| check(&pem).map(|()| pem));
             pem.map_err(|wrong| problems.add(&[setting], format!("{} {wrong}", shown(file)))).ok()
         };
-        let ca_pem = ca.as_ref().map(|file| read(CA, file, |pem| certificates(pem).map(drop)));
+        let ca_pem = ca.as_ref().map(|file| read(CA, file, |pem| authorities(pem).map(drop)));
         let certificate_pem =
             certificate.as_ref().map(|file| read(CERTIFICATE, file, |pem| certificates(pem).map(drop)));
         let key_pem = key_file.as_ref().map(|file| read(KEY, file, |pem| key(pem).map(drop)));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    kafka::{Cluster, PartitionReader, Read, ReadOptions},
+    kafka::{Cluster, PartitionReader, ReadOptions},
     topics::TopicNames,
 };
 use tokio::time::{Instant, sleep};
@@ -64,20 +64,14 @@ pub(super) async fn wait(
 
 impl Way {
     async fn look(&mut self) -> Result<(), Unchecked> {
-        let mut bounds = self.state.bounds().await?;
-        self.position = self.position.max(bounds.start);
-        while self.position < bounds.end {
-            match self.state.read(self.position).await? {
-                Read::Records(batch) if batch.next_offset() == self.position => bounds = self.state.bounds().await?,
-                Read::Records(batch) => {
-                    let heads = batch.iter().filter_map(|record| SnapshotHead::parse(record.value?).ok());
-                    let highest = heads.filter(|head| head.partition == self.partition).map(|head| head.order()).max();
-                    self.highest = self.highest.max(highest);
-                    self.position = batch.next_offset();
-                }
-                Read::OutOfRange => self.position = self.state.bounds().await?.start.max(self.position + 1),
-            }
-        }
+        let bounds = self.state.bounds().await?;
+        let (partition, highest) = (self.partition, &mut self.highest);
+        let reading = self.state.read_through(self.position.max(bounds.start)..bounds.end, |batch| {
+            let heads = batch.iter().filter_map(|record| SnapshotHead::parse(record.value?).ok());
+            *highest = (*highest).max(heads.filter(|head| head.partition == partition).map(|head| head.order()).max());
+        });
+        reading.await?;
+        self.position = bounds.end;
         Ok(())
     }
 

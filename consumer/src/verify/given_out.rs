@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use common::{
-    kafka::{Admin, Batch, Cluster, PartitionReader, Read},
+    kafka::{Admin, Batch, Cluster, PartitionReader},
     topics::TopicNames,
 };
 
@@ -83,7 +83,7 @@ impl Check<'_> {
 
     /// Reads the partition's part of a topic. Whether it still holds everything that was ever written to it; nothing
     /// where there is no such topic.
-    async fn read(&self, topic: &str, mut each: impl FnMut(&Batch)) -> Result<Option<bool>, Unchecked> {
+    async fn read(&self, topic: &str, each: impl FnMut(&Batch)) -> Result<Option<bool>, Unchecked> {
         let partition = self.snapshot.partition;
         let found = Admin::connect(self.cluster).await?.topic(topic).await?;
         if found.is_none_or(|found| found.partitions <= partition) {
@@ -91,20 +91,7 @@ impl Check<'_> {
         }
         let mut reader = PartitionReader::new(self.cluster, topic, partition, AT_REST);
         let bounds = reader.bounds().await?;
-        let mut complete = bounds.start == 0;
-        let mut offset = bounds.start;
-        while offset < bounds.end {
-            match reader.read(offset).await? {
-                Read::Records(batch) => {
-                    each(&batch);
-                    offset = batch.next_offset();
-                }
-                Read::OutOfRange => {
-                    complete = false;
-                    offset = reader.bounds().await?.start.max(offset + 1);
-                }
-            }
-        }
-        Ok(Some(complete))
+        let is_whole = reader.read_through(bounds.start..bounds.end, each).await?;
+        Ok(Some(is_whole && bounds.start == 0))
     }
 }

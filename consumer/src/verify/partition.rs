@@ -24,7 +24,7 @@ use super::{
 };
 use crate::fold::Snapshot;
 
-/// How often another anchor is tried after retention has overtaken the recount.
+/// How often it is begun again, after retention has overtaken the recount or the log was cut off.
 const TRIES_MAX: u32 = 3;
 /// Answers without a record, each after a wait, before the broker is called silent.
 const EMPTY_ANSWERS_MAX: u32 = 60;
@@ -71,7 +71,7 @@ impl Check {
         let mut tries = 1;
         let checked = loop {
             match self.try_run().await {
-                Err(Unchecked::Overtaken(_)) if tries < TRIES_MAX => tries += 1,
+                Err(Unchecked::Overtaken(_) | Unchecked::CutOff(_)) if tries < TRIES_MAX => tries += 1,
                 checked => break checked,
             }
         };
@@ -124,7 +124,10 @@ impl Check {
         let mut records = 0;
         let mut empty_answers = 0;
         while offset < end {
-            let Read::Records(batch) = reader.read(offset).await? else { return Err(Unchecked::Overtaken(offset)) };
+            let Read::Records(batch) = reader.read(offset).await? else {
+                let log_end = reader.bounds().await?.end;
+                return Err(if log_end < end { Unchecked::CutOff(log_end) } else { Unchecked::Overtaken(offset) });
+            };
             batch.iter().take_while(|record| record.offset < from).for_each(|record| recount.remember(&record));
             let counted = batch.iter().skip_while(|record| record.offset < from);
             let mut here = 0;

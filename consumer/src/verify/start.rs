@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use common::{
-    kafka::{Cluster, PartitionReader, Read, ReadOptions},
+    kafka::{Cluster, PartitionReader, ReadOptions},
     topics::TopicNames,
 };
 use tracing::warn;
@@ -119,18 +119,10 @@ pub(super) async fn find(
     if snapshot.partition < anchors {
         let mut reader = PartitionReader::new(cluster, &names.anchors, snapshot.partition, AT_REST);
         let bounds = reader.bounds().await?;
-        let mut offset = bounds.start;
-        while offset < bounds.end {
-            match reader.read(offset).await? {
-                Read::Records(batch) => {
-                    for record in batch.iter() {
-                        offer(&mut search, record.value, record.offset);
-                    }
-                    offset = batch.next_offset();
-                }
-                Read::OutOfRange => offset = reader.bounds().await?.start.max(offset + 1),
-            }
-        }
+        let reading = reader.read_through(bounds.start..bounds.end, |batch| {
+            batch.iter().for_each(|record| offer(&mut search, record.value, record.offset));
+        });
+        reading.await?;
     }
     search.conclude()
 }

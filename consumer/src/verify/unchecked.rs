@@ -52,6 +52,9 @@ pub enum Unchecked {
     /// Retention was faster than the recount.
     #[error("retention deleted records from offset {0} on while they were being counted again; try once more")]
     Overtaken(i64),
+    /// The log became shorter than the snapshot reaches.
+    #[error("the log was cut off at offset {0} while it was being counted again; try once more")]
+    CutOff(i64),
     /// The broker answers with nothing where there must be something.
     #[error("the log gives nothing at offset {offset}, though it reaches to {end}; look at the broker")]
     Silent {

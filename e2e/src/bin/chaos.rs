@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use e2e::chaos::schedule::Step;
-use e2e::chaos::{self, Options};
+use e2e::chaos::{self, Course, Options};
 use e2e::{Checked, Failure, binaries};
 
 /// Hurts brokers, producers and consumers at random, then counts everything twice.
@@ -24,6 +24,9 @@ struct Flags {
     /// How long faults go on; starting and judging come on top
     #[arg(long, value_name = "N", default_value_t = 2.0)]
     minutes: f64,
+    /// Instead of everything: 1, then up to 4, then 2 consumers, so many of them killed on the way, and nothing else
+    #[arg(long, value_name = "KILLS", value_parser = clap::value_parser!(u32).range(1..=10_000), conflicts_with_all = ["minutes", "consumers"])]
+    scaling: Option<u32>,
     /// The same seed makes the same schedule of faults; left out, one is drawn
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -58,9 +61,13 @@ fn main() -> ExitCode {
         Err(failure) => {
             eprintln!("chaos: FAILED: {failure}");
             let Flags { minutes, rate, producers, consumers, group_protocol, .. } = &flags;
+            let course = match flags.scaling {
+                Some(kills) => format!("--scaling {kills}"),
+                None => format!("--minutes {minutes} --consumers {consumers}"),
+            };
             eprintln!(
-                "the same schedule again: cargo run -p e2e --bin chaos -- --minutes {minutes} --seed {seed} --rate {rate} \
-                 --producers {producers} --consumers {consumers} --group-protocol {group_protocol}"
+                "the same schedule again: cargo run -p e2e --bin chaos -- {course} --seed {seed} --rate {rate} \
+                 --producers {producers} --group-protocol {group_protocol}"
             );
             ExitCode::FAILURE
         }
@@ -69,11 +76,14 @@ fn main() -> ExitCode {
 
 fn play(flags: &Flags, seed: u64) -> Checked {
     let options = Options {
-        duration: Duration::try_from_secs_f64(flags.minutes * 60.0)?,
+        course: match flags.scaling {
+            Some(kills) => Course::Scaling(kills),
+            None => Course::Everything(Duration::try_from_secs_f64(flags.minutes * 60.0)?),
+        },
         seed,
         rate: flags.rate,
         producers: flags.producers,
-        consumers: flags.consumers,
+        consumers: if flags.scaling.is_some() { 1 } else { flags.consumers },
         group_protocol: flags.group_protocol.clone(),
     };
     if flags.plan {

@@ -16,6 +16,7 @@ mod journal;
 pub mod judge;
 pub mod kind;
 pub mod report;
+pub mod scaling;
 pub mod schedule;
 pub mod takeover;
 mod watch;
@@ -34,8 +35,8 @@ use world::World;
 /// What a run is to be like.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long faults go on.
-    pub duration: Duration,
+    /// What is done, and for how long.
+    pub course: Course,
     /// Of the schedule and of what is produced.
     pub seed: u64,
     /// Transactions a second, of all producers together.
@@ -48,16 +49,59 @@ pub struct Options {
     pub group_protocol: String,
 }
 
+/// What is done in a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Course {
+    /// Faults of all kinds, for so long.
+    Everything(Duration),
+    /// One consumer, then up to four, then two, and so many of them killed on the way.
+    Scaling(u32),
+}
+
+/// Where the steps come from.
+enum Steps {
+    Everything(Schedule, Duration),
+    Scaling(std::vec::IntoIter<Step>),
+}
+
+impl Steps {
+    fn of(options: &Options) -> Self {
+        match options.course {
+            Course::Everything(duration) => {
+                Self::Everything(Schedule::new(options.seed, options.consumers, options.producers), duration)
+            }
+            Course::Scaling(kills) => Self::Scaling(scaling::steps(options.seed, kills).into_iter()),
+        }
+    }
+
+    /// The next step, `elapsed` after the first moment; at the end, how long that is off and what is left to be done so
+    /// that all are well.
+    fn next_step(&mut self, elapsed: Duration) -> Result<Step, (Duration, Vec<Step>)> {
+        match self {
+            Self::Scaling(steps) => steps.next().ok_or((Duration::ZERO, Vec::new())),
+            Self::Everything(schedule, duration) => {
+                let step = schedule.next_step();
+                let left = duration.saturating_sub(elapsed);
+                if Duration::from_millis(step.pause_ms) < left {
+                    Ok(step)
+                } else {
+                    Err((left, schedule.all_heals(step)))
+                }
+            }
+        }
+    }
+}
+
 /// What a run would do and when at the earliest, milliseconds after its first moment; the ends of what is still going on
 /// come on top.
 #[must_use]
 pub fn plan(options: &Options) -> Vec<(u64, Step)> {
-    let mut schedule = Schedule::new(options.seed, options.consumers, options.producers);
+    let mut all = Steps::of(options);
     let mut at_ms = 0;
     let steps = std::iter::from_fn(|| {
-        let step = schedule.next_step();
+        let step = all.next_step(Duration::from_millis(at_ms)).ok()?;
         at_ms += step.pause_ms;
-        (u128::from(at_ms) < options.duration.as_millis()).then_some((at_ms, step))
+        Some((at_ms, step))
     });
     steps.collect()
 }
@@ -69,10 +113,13 @@ pub fn plan(options: &Options) -> Vec<(u64, Step)> {
 pub fn run(options: &Options, folder: &Path) -> Checked<Report> {
     let began = Instant::now();
     let mut journal = Journal::open(folder)?;
+    let course = match options.course {
+        Course::Everything(duration) => format!("{} s of faults", duration.as_secs()),
+        Course::Scaling(kills) => format!("1 to 4 to 2 consumers and {kills} kills"),
+    };
     journal.line(format_args!(
-        "chaos: seed {}, {} s of faults, {} producers with {} transactions/s in all, {} consumers ({}), logs in {}",
+        "chaos: seed {}, {course}, {} producers with {} transactions/s in all, {} consumers ({}), logs in {}",
         options.seed,
-        options.duration.as_secs(),
         options.producers,
         options.rate,
         options.consumers,
@@ -80,29 +127,28 @@ pub fn run(options: &Options, folder: &Path) -> Checked<Report> {
         folder.display()
     ));
     let mut world = World::start(options, journal)?;
-    let mut schedule = Schedule::new(options.seed, options.consumers, options.producers);
-    let outcome = play(&mut world, &mut schedule, began);
+    let outcome = play(&mut world, Steps::of(options), began);
     if let Err(failure) = &outcome {
         world.journal.event(format_args!("FAILED: {failure}"));
     }
     outcome
 }
 
-fn play(world: &mut World, schedule: &mut Schedule, began: Instant) -> Checked<Report> {
+fn play(world: &mut World, mut steps: Steps, began: Instant) -> Checked<Report> {
     let faults_began = Instant::now();
-    let duration = world.options().duration;
     loop {
-        let step = schedule.next_step();
-        let left = duration.saturating_sub(faults_began.elapsed());
-        let pause = Duration::from_millis(step.pause_ms);
-        if pause >= left {
-            world.pass(left)?;
-            world.journal.event("no more faults: everything heals");
-            schedule.all_heals(step).into_iter().try_for_each(|heal| world.take(heal))?;
-            return end(world, began);
+        match steps.next_step(faults_began.elapsed()) {
+            Ok(step) => {
+                world.pass(Duration::from_millis(step.pause_ms))?;
+                world.take(step)?;
+            }
+            Err((left, heals)) => {
+                world.pass(left)?;
+                world.journal.event("no more faults: everything heals");
+                heals.into_iter().try_for_each(|heal| world.take(heal))?;
+                return end(world, began);
+            }
         }
-        world.pass(pause)?;
-        world.take(step)?;
     }
 }
 

@@ -56,6 +56,17 @@ fn everything_that_a_sasl_protocol_lacks_is_named_at_once() {
 }
 
 #[test]
+fn a_mechanism_that_there_is_not_does_not_hide_that_the_password_is_missing() {
+    let all = told(&SecuritySettings {
+        security_protocol: &given("SASL_SSL"),
+        sasl_mechanism: &given("SCRAM-SHA-1"),
+        sasl_username: &given("app"),
+        ..unset()
+    });
+    assert!(all.contains("2 problems") && all.contains("are both missing"), "{all}");
+}
+
+#[test]
 fn a_login_or_a_certificate_that_the_protocol_does_not_use_is_refused() {
     let unused = SecuritySettings {
         sasl_password: &Some(Secret::new("hunter2")),
@@ -108,6 +119,14 @@ fn files_without_what_is_looked_for_are_named_and_their_contents_are_not() {
     }
     assert!(!all.contains("hunter2"), "{all}");
     assert_eq!(mounted, "SASL_PLAINTEXT (PLAIN as app)");
+}
+
+#[test]
+fn a_ca_file_whose_certificates_nobody_can_trust_is_refused() {
+    let no_authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(certificates(no_authority.as_bytes()).is_ok(), "it has the form of one");
+    let told = authorities(no_authority.as_bytes()).unwrap_err();
+    assert!(told.contains("holds 1 in the form of a certificate, none of which can be"), "{told}");
 }
 
 #[test]

@@ -1,0 +1,38 @@
+//! Reading everything that a partition holds between two offsets: the one loop for it, as there is more than one way to
+//! get it wrong. The end of a segment cuts a fetch short, so a short answer is not the end; retention or compaction may
+//! take away what is about to be read; and a log may become shorter.
+
+use std::ops::Range;
+
+use super::{
+    fault::Fault,
+    reader::{Batch, PartitionReader, Read},
+};
+
+impl PartitionReader {
+    /// Hands `each` all batches from the start of `range` on until its end, or that of the log where that comes first.
+    /// The first batch may begin before the start, the last one may reach beyond the end. Gives whether the log still
+    /// held all of `range`, but for its end.
+    ///
+    /// # Errors
+    /// [`Fault`] when no broker could answer within the deadline.
+    pub async fn read_through(&mut self, range: Range<i64>, mut each: impl FnMut(&Batch)) -> Result<bool, Fault> {
+        let Range { start: mut offset, mut end } = range;
+        let mut is_whole = true;
+        while offset < end {
+            match self.read(offset).await? {
+                // Nothing, where something was said to be: the log may have become shorter.
+                Read::Records(batch) if batch.next_offset() == offset => end = end.min(self.bounds().await?.end),
+                Read::Records(batch) => {
+                    each(&batch);
+                    offset = batch.next_offset();
+                }
+                Read::OutOfRange => {
+                    is_whole = false;
+                    offset = self.bounds().await?.start.max(offset + 1);
+                }
+            }
+        }
+        Ok(is_whole)
+    }
+}
