@@ -60,7 +60,7 @@ pub enum Course {
 
 /// Where the steps come from.
 enum Steps {
-    Everything(Schedule, Duration),
+    Everything(Box<Schedule>, Duration),
     Scaling(std::vec::IntoIter<Step>),
 }
 
@@ -68,7 +68,8 @@ impl Steps {
     fn of(options: &Options) -> Self {
         match options.course {
             Course::Everything(duration) => {
-                Self::Everything(Schedule::new(options.seed, options.consumers, options.producers), duration)
+                let schedule = Schedule::new(options.seed, options.consumers, options.producers);
+                Self::Everything(Box::new(schedule), duration)
             }
             Course::Scaling(kills) => Self::Scaling(scaling::steps(options.seed, kills).into_iter()),
         }
