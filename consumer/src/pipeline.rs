@@ -129,7 +129,7 @@ fn membership(context: &Context, configuration: &Configuration, partitions: i32)
             return Membership::Group(GroupMember::join(cluster, settings));
         }
     };
-    if selection.below(partitions).is_empty() {
+    if selection.below(partitions).is_empty() && !selection.is_none() {
         warn!(partitions, "CONSUMER_PARTITIONS names no partition that the topic has: there is nothing to do");
     }
     if let Some(partition) = selection.beyond(partitions) {

@@ -1,4 +1,4 @@
-//! Partitions as people name them: all, or `0,3-5`.
+//! Partitions as people name them: all, `0,3-5`, or none.
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -43,6 +43,18 @@ impl FromStr for Selection {
 }
 
 impl Selection {
+    /// No partition: for a consumer that only shows what others have counted.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::Some(BTreeSet::new())
+    }
+
+    /// Whether it names no partition at all.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Some(some) if some.is_empty())
+    }
+
     /// Those that a topic of so many partitions has, in order.
     #[must_use]
     pub fn below(&self, partitions: i32) -> Vec<i32> {

@@ -53,7 +53,7 @@ pub struct ConsumerSettings {
     /// How the group shares partitions out: classic (any broker) or consumer (KIP-848, Kafka 4.0 and later)
     #[arg(long, value_name = "NAME")]
     pub consumer_group_protocol: Option<String>,
-    /// Work on these partitions instead of joining the group, for example 0,3-5
+    /// Work on these partitions instead of joining the group, for example 0,3-5; none only shows what others count
     #[arg(long, value_name = "LIST")]
     pub consumer_partitions: Option<String>,
     /// Time between two snapshots of a partition
@@ -174,6 +174,10 @@ impl Settings for ConsumerSettings {
                 ),
             );
         }
+        let until_end = problems.flag("until_end", &self.until_end, false);
+        if until_end && self.consumer_partitions.as_deref() == Some("none") {
+            problems.add(&["until_end", "consumer_partitions"], "contradict each other: none has no end to come to");
+        }
         Configuration {
             connection: ConnectionSettings { bootstrap_servers, client_id: "tally-consumer".to_owned(), security },
             topic: problems.topic_name("kafka_topic", &self.kafka_topic, "transactions"),
@@ -189,8 +193,11 @@ impl Settings for ConsumerSettings {
                 "consumer_partitions",
                 &self.consumer_partitions,
                 None,
-                "partition numbers and ranges, for example 0,3-5",
-                |text| text.parse::<Selection>().map_err(|error| error.to_string()),
+                "partition numbers and ranges, for example 0,3-5, or none",
+                |text| match text {
+                    "none" => Ok(Selection::none()),
+                    list => list.parse::<Selection>().map_err(|error| error.to_string()),
+                },
             ),
             snapshot_interval: problems.duration_ms(
                 "snapshot_interval_ms",
@@ -213,7 +220,7 @@ impl Settings for ConsumerSettings {
                 1_024..=16 << 20,
                 "bytes",
             ),
-            until_end: problems.flag("until_end", &self.until_end, false),
+            until_end,
             idle_timeout: problems.optional_duration(
                 "idle_timeout",
                 &self.idle_timeout,

@@ -24,6 +24,7 @@ pub mod shutdown;
 pub mod start;
 
 mod bug;
+mod healthcheck;
 mod process;
 
 pub use config::{Problems, Secret, Settings};

@@ -58,6 +58,7 @@ pub use common_settings::Listen;
 use super::bug::abort_on_panic;
 use super::config::{self, ConfigurationError, Environment, Problems, Settings, layered};
 use super::exit::{self, ExitCode, Failure, one_line};
+use super::healthcheck;
 use super::http::Ops;
 use super::liveness::Liveness;
 use super::logging;
@@ -108,6 +109,8 @@ pub enum NoCommand {}
 pub struct Parsed<S: Settings, C> {
     configuration: S::Configuration,
     command: Option<C>,
+    /// The path that `healthcheck` was told to ask for.
+    health_path: Option<&'static str>,
     service: ServiceConfiguration,
 }
 
@@ -175,7 +178,9 @@ impl Program {
         environment: &Environment,
     ) -> Result<Parsed<S, C>, NotStarted> {
         let mut matches = self.command::<S, C>().try_get_matches_from(arguments)?;
-        let command = matches.subcommand_name().is_some().then(|| C::from_arg_matches(&matches)).transpose()?;
+        let health_path = matches.subcommand_matches(healthcheck::NAME).map(healthcheck::path);
+        let is_own = health_path.is_none() && matches.subcommand_name().is_some();
+        let command = is_own.then(|| C::from_arg_matches(&matches)).transpose()?;
         let settings = S::from_arg_matches_mut(&mut matches)?;
         let service = ServiceSettings::from_arg_matches_mut(&mut matches)?;
         let mut problems = Problems::default();
@@ -184,7 +189,7 @@ impl Program {
         let configuration = settings.validate(&mut problems);
         let service = service.validate_with(self.http_listen, self.log_filter, &mut problems);
         problems.finish()?;
-        Ok(Parsed { configuration, command, service })
+        Ok(Parsed { configuration, command, health_path, service })
     }
 
     /// The command line as clap knows it, each flag with its variable and default.
@@ -199,6 +204,7 @@ impl Program {
             .about(self.about)
             .long_about(None)
             .after_long_help(exit::HELP)
+            .subcommand(healthcheck::command())
     }
 
     /// All settings as a Markdown table, for the README.
@@ -233,7 +239,10 @@ impl Program {
         S: Settings,
         E: Failure,
     {
-        let Parsed { configuration, command, service } = parsed;
+        let Parsed { configuration, command, health_path, service } = parsed;
+        if let Some(path) = health_path {
+            return healthcheck::run(service.http_listen.address, path);
+        }
         if let Err(error) = logging::init(service.log_format, service.log_filter) {
             complain(&format!("{}: {error}", self.name));
         }

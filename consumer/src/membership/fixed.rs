@@ -1,4 +1,4 @@
-//! A share that settings fix: all partitions, or some by number.
+//! A share that settings fix: all partitions, some by number, or none.
 
 use std::{fmt, future::pending};
 

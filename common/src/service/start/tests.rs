@@ -130,7 +130,10 @@ fn unknown_flags_and_words_end_with_2_and_help_and_version_with_0() {
 #[test]
 fn help_lists_every_flag_with_its_variable_and_default() {
     let long = PROGRAM.command::<ExampleSettings, NoCommand>().render_long_help().to_string();
-    assert!(long.starts_with("Shows how\n\nUsage: example [OPTIONS]\n") && long.contains("Exit codes:"), "{long}");
+    assert!(
+        long.starts_with("Shows how\n\nUsage: example [OPTIONS] [COMMAND]\n") && long.contains("Exit codes:"),
+        "{long}"
+    );
     let help = PROGRAM.command::<ExampleSettings, NoCommand>().render_help().to_string();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
@@ -190,4 +193,14 @@ fn a_secret_comes_from_the_environment_and_never_from_an_argument() {
     let settings = layered(unset, &environment, &mut problems);
     assert_eq!(settings.sasl_password.as_ref().map(Secret::reveal), Some("hunter2"));
     assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+}
+
+#[test]
+fn healthcheck_is_known_to_every_binary_and_is_no_command_of_its_own() {
+    let parsed = parse(&["healthcheck", "--alive"], &[("HTTP_LISTEN", "0.0.0.0:9")]).unwrap();
+    assert_eq!((parsed.health_path, parsed.command()), (Some("/livez"), None));
+    assert_eq!(parsed.http_listen().address.port(), 9);
+    assert_eq!(parse(&["healthcheck"], &[]).unwrap().health_path, Some("/readyz"));
+    let parsed = parse(&["summary"], &[]).unwrap();
+    assert_eq!((parsed.health_path, parsed.command()), (None, Some(&ExampleCommand::Summary)));
 }
