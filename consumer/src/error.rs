@@ -6,7 +6,7 @@ use common::{
     topics::TopicsError,
 };
 
-use crate::{restore::RestoreError, worker::WorkerError};
+use crate::{migrate::MigrateError, restore::RestoreError, worker::WorkerError};
 
 /// One line for whoever started it, and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum ConsumerError {
     /// Kafka is at fault.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The settings can't be changed.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// A command was given without the confirmation it needs.
     #[error("{0}")]
     Unconfirmed(String),
@@ -40,7 +43,9 @@ impl Failure for ConsumerError {
             Self::Worker(error) if error.may_pass() => ExitCode::KafkaFault,
             Self::Restore(RestoreError::Fault(fault)) | Self::Fault(fault) if fault.may_pass() => ExitCode::KafkaFault,
             // Trying again would end in the same way.
-            Self::Topics(_) | Self::Worker(_) | Self::Restore(_) | Self::Fault(_) => ExitCode::Refused,
+            Self::Topics(_) | Self::Worker(_) | Self::Restore(_) | Self::Fault(_) | Self::Migrate(_) => {
+                ExitCode::Refused
+            }
         }
     }
 }

@@ -41,6 +41,8 @@ impl Folding {
     #[must_use]
     pub fn resume(topic: &str, state: PartitionState, snapshot: &Snapshot) -> Self {
         Self {
+            // What a migration has given out again doesn't wait for the next record.
+            unsaved: state.closed_windows_waiting() > 0,
             last_record: snapshot.last_record.clone(),
             anchored_at_ms: snapshot.anchored_at_ms,
             ..Self::of(topic, state)
