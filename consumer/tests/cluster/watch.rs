@@ -163,7 +163,8 @@ impl Cluster<'_> {
         if before.order != Some(order) {
             return;
         }
-        let has_cause = self.watch.was_buried[partition];
+        // Windows alone can wait at the beginning of a generation only, where a migration has them given out again.
+        let has_cause = self.watch.was_buried[partition] || !made.windows.is_empty();
         self.hold(has_cause, || format!("{partition}: {order:?} is written again without need"));
         let known = process.view.snapshot(numbered(partition)).map(|known| known.order());
         // Once it may be: it was wanted before the higher one was known.

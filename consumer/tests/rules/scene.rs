@@ -69,6 +69,13 @@ impl Scene {
         self.fold_at(offset, record)
     }
 
+    /// Folds records of these ids that were paid at these times.
+    pub(crate) fn fold_all(&mut self, paid_at: &[(u128, i64)]) {
+        for &(id, after_noon_ms) in paid_at {
+            self.fold(paid(id, after_noon_ms));
+        }
+    }
+
     /// Folds a record at `offset`, and checks what must hold after each.
     pub(crate) fn fold_at(&mut self, offset: i64, record: Record) -> Fate {
         if self.restarts {
