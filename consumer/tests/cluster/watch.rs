@@ -243,7 +243,9 @@ impl Cluster<'_> {
         let Some(stored) = topics.highest().map(|found| found.stored.clone()) else { return };
         topics.evidence.state_topic = topics.state.iter().map(|record| record.stored.clone()).collect();
         let verdict = verdict::check_figures(&topics.evidence).map(drop);
-        let state = PartitionState::restore(&stored.snapshot, 9).map(|state| {
+        let state = PartitionState::restore(&stored.snapshot, 9).map(|mut state| {
+            // Those that a migration has given out again.
+            state.take_closed_windows();
             let last = Counting::restore(&stored, topics.log, topics.log_start).folding.last_record().cloned();
             timeless(&state.snapshot(last, 0)) == timeless(&stored.snapshot)
         });
