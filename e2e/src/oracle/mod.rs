@@ -15,6 +15,7 @@
 
 mod compare;
 mod history;
+mod ids;
 mod lists;
 mod partition;
 mod recount;

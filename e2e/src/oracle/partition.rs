@@ -1,9 +1,9 @@
 //! One partition, counted record after record.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Change, Settings, Totals, Valid, Window, value, window::Lengths};
+use super::{Change, Settings, Totals, Valid, Window, ids::Ids, value, window::Lengths};
 use crate::kafka::Record;
 
 /// A rejected record: what its dead letter must be.
@@ -67,8 +67,9 @@ pub struct Partition {
     pub windows: BTreeMap<i64, Window>,
     /// The watermark, milliseconds; unset before the first accepted record.
     pub watermark_ms: Option<i64>,
-    ids: HashMap<u128, Vec<(i64, i64)>>,
-    ids_in_order: VecDeque<(i64, u128)>,
+    ids: Ids,
+    /// How far back ids are kept: as far as any of the settings ask for them.
+    kept_offsets: i64,
     sequences: HashMap<u64, (u64, i64)>,
     evicted: bool,
 }
@@ -84,6 +85,8 @@ impl Partition {
     #[must_use]
     pub fn through(first_offset: i64, settings: Settings, changes: Vec<Change>) -> Self {
         let first = changes.first().map_or(settings, |change| change.from);
+        let all = changes.iter().map(|change| change.from).chain([settings]);
+        let kept_offsets = all.map(|settings| settings.id_window_offsets).max().unwrap_or_default();
         Self {
             settings: first,
             last_settings: settings,
@@ -106,8 +109,8 @@ impl Partition {
             totals: Totals::default(),
             windows: BTreeMap::new(),
             watermark_ms: None,
-            ids: HashMap::new(),
-            ids_in_order: VecDeque::new(),
+            ids: Ids::default(),
+            kept_offsets,
             sequences: HashMap::new(),
             evicted: false,
         }
@@ -171,8 +174,7 @@ impl Partition {
     /// Forgets what only counting on and [`crate::evidence`] need: the ids of the last records, what was rejected, the
     /// windows. What is left is small however long the log is.
     pub fn close(&mut self) {
-        self.ids = HashMap::new();
-        self.ids_in_order = VecDeque::new();
+        self.ids = Ids::default();
         self.rejected_records = Vec::new();
         self.windows = BTreeMap::new();
     }
@@ -203,9 +205,10 @@ impl Partition {
         };
         let read = value::read(record.value.as_deref(), record.timestamp_ms, &self.settings);
         // Whatever becomes of a valid record, its id has been seen.
-        let seen = read.as_ref().is_ok_and(|valid| self.id_was_seen(valid.id, record));
+        let (ids, kept) = (&mut self.ids, self.kept_offsets);
+        let seen = read.as_ref().is_ok_and(|valid| ids.was_seen(valid.id, record, &self.settings, kept));
         if let Ok(valid) = &read {
-            self.remember_id(valid.id, record);
+            ids.remember(valid.id, record);
         }
         let Ok(redelivered) = sequence.map_or(Ok(false), |sequence| self.follow(sequence, record.offset)) else {
             return self.reject(record, "invalid_header");
@@ -252,29 +255,6 @@ impl Partition {
         }
         self.sequences.insert(incarnation, (sequence, offset));
         Ok(false)
-    }
-
-    fn id_was_seen(&mut self, id: u128, record: &Record) -> bool {
-        // As far back as any settings ask for.
-        let kept = self.changes.iter().map(|change| change.from).chain([self.last_settings]);
-        let kept = kept.map(|settings| settings.id_window_offsets).max().expect("there are settings");
-        while self.ids_in_order.front().is_some_and(|&(offset, _)| offset < record.offset - kept) {
-            let (_, old) = self.ids_in_order.pop_front().expect("there is a front");
-            let places = self.ids.get_mut(&old).expect("every id in order is in the map");
-            places.remove(0);
-            if places.is_empty() {
-                self.ids.remove(&old);
-            }
-        }
-        let offset_min = record.offset - self.settings.id_window_offsets;
-        let timestamp_min = record.timestamp_ms.saturating_sub(self.settings.id_window_ms);
-        let seen = |&(offset, timestamp): &(i64, i64)| offset >= offset_min && timestamp >= timestamp_min;
-        self.ids.get(&id).is_some_and(|places| places.iter().any(seen))
-    }
-
-    fn remember_id(&mut self, id: u128, record: &Record) {
-        self.ids.entry(id).or_default().push((record.offset, record.timestamp_ms));
-        self.ids_in_order.push_back((record.offset, id));
     }
 
     fn accept(&mut self, valid: &Valid, timestamp_ms: i64) {

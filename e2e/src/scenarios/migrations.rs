@@ -93,7 +93,7 @@ pub(super) fn a_migration_says_what_it_would_change_and_refuses_what_it_cannot_d
     stage.produce(&[&["--count", &count, "--rate", "0", "--seed", "62"], ALL_FAULTS.as_slice()].concat())?;
     let mut half = stage.consumer(&["--until-end", "--consumer-partitions", "0"])?;
     half.wait(RUN_DEADLINE)?;
-    migrate(stage, &["--yes", "--window-ms", "5000"], REFUSED, "partition 1 of")?;
+    migrate(stage, &["--yes", "--window-ms", "300000"], REFUSED, "partition 1 of")?;
 
     let summary = stage.consume_to_end(&[])?;
     stage.claim_agreement(&summary)?;
