@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Promises: the state at offset n is a function of the records before n, the [`FoldSettings`], and the list of its
-//! [`Migration`]s (which offsets were folded by other settings) alone. No clock, no I/O, no randomness, no tokio. So any snapshot of a generation is a valid place to start from: an old one costs
-//! replay, never a wrong number.
+//! [`Migration`]s (which offsets were folded by other settings) alone. No clock, no I/O, no randomness, no tokio. So any
+//! snapshot of a generation is a valid place to start from: an old one costs replay, never a wrong number.
 
 mod calendar;
 mod closed_window;

@@ -151,12 +151,6 @@ impl Snapshot {
         if migrations.is_empty() { FORMAT_WITHOUT_MIGRATIONS } else { SNAPSHOT_FORMAT }
     }
 
-    /// The generation that this count began with.
-    #[must_use]
-    pub fn since_generation(&self) -> u64 {
-        self.migrations.first().map_or(self.generation, |migration| migration.from_generation)
-    }
-
     /// What orders snapshots of a partition: the highest is the one that counts.
     #[must_use]
     pub fn order(&self) -> (u64, i64) {
