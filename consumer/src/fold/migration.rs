@@ -59,10 +59,15 @@ impl Snapshot {
     }
 
     /// The instant at which every window has ended that this state holds or has let go; `None` if there never was one.
+    ///
+    /// It is no earlier than the watermark: the transaction that moved it there occurred behind it, so its window ends
+    /// behind it, and is held.
     fn windows_end_ms(&self) -> Option<i64> {
         let calendar = Calendar::new(&self.settings, &self.migrations);
-        let held = self.windows.iter().map(|window| calendar.span(window.start_ms).end_ms);
-        held.chain(self.watermark_ms).max()
+        let ends_ms = self.windows.iter().map(|window| calendar.span(window.start_ms).end_ms);
+        let end_ms = ends_ms.max();
+        debug_assert!(end_ms >= self.watermark_ms, "the window that moved the watermark is held");
+        end_ms
     }
 }
 

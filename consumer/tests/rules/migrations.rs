@@ -52,7 +52,7 @@ fn new_windows_begin_at_a_boundary_of_theirs_behind_every_window_there_is_and_cu
 fn new_windows_begin_no_earlier_than_the_watermark_so_that_no_window_that_was_let_go_comes_back() {
     both_ways(&FoldSettings { lateness_ms: 0, ..small() }, 0, |scene| {
         scene.fold(paid(1, 0));
-        // Its window is let go; the watermark stands at 7.3 s, in a window in which nothing has happened.
+        // Its window is let go. The watermark stands at 7.3 s.
         scene.fold(Record { timestamp_ms: NOON_MS + 7_500, ..paid(2, 7_900) });
         assert_eq!(scene.migrate(&longer()), Some(9_000));
     });
@@ -189,14 +189,15 @@ fn totals_ledger_and_sequences_go_on() {
 
 #[test]
 fn a_migration_before_the_windows_of_another_have_begun_takes_their_place() {
-    both_ways(&small(), 0, |scene| {
+    both_ways(&long(), 0, |scene| {
         scene.fold(paid(1, 500));
         assert_eq!(scene.migrate(&FoldSettings { window_ms: 60_000, ..small() }), Some(60_000));
         scene.fold(paid(2, 1_500));
         assert_eq!(scene.migrate(&longer()), Some(3_000));
-        scene.fold_all(&[(3, 2_500), (4, 3_000), (5, 59_000), (6, 61_000)]);
-        assert_eq!(scene.state.ledger().on_time, 6);
-        // The windows of 1 s and the first of 3 s are gone, 57 s to 60 s is closed, 60 s to 63 s is open.
+        scene.fold_all(&[(3, 2_500), (4, 3_200)]);
+        assert_eq!(scene.fold(paid(5, 2_600)), Fate::Revised, "its window was cut off at 3 s");
+        scene.fold_all(&[(6, 59_000), (7, 61_000)]);
+        // 57 s to 60 s takes transactions still, 60 s to 63 s is open; everything before is gone.
         assert_eq!(scene.snapshot().windows_held(), 2);
     });
 }

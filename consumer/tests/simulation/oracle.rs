@@ -30,6 +30,8 @@ pub(crate) struct Window {
     pub(crate) end_ms: i64,
     /// The watermark at which it takes nothing more.
     pub(crate) final_ms: i64,
+    /// The generation that took it to its end; `None` for the last.
+    pub(crate) generation: Option<u64>,
     pub(crate) amounts: Vec<(&'static str, i64)>,
 }
 
@@ -41,7 +43,11 @@ pub(crate) fn count(log: &Log, last: &Snapshot, losses: &[Loss]) -> Expected {
     let mut losses = losses.iter();
     let mut loss = losses.next();
     let mut readable_from = first_offset;
+    let mut legs = legs(last).into_iter().peekable();
     for entry in log.from(first_offset) {
+        while let Some(leg) = legs.next_if(|leg| leg.end_offset() <= entry.record.offset) {
+            expected.end_leg(leg.generation);
+        }
         while let Some(next) = loss
             && next.at() <= entry.record.offset
         {
@@ -63,9 +69,19 @@ pub(crate) fn count(log: &Log, last: &Snapshot, losses: &[Loss]) -> Expected {
             expected.skipped += to - from;
         }
     }
+    legs.filter(|leg| leg.end.is_some()).for_each(|leg| expected.end_leg(leg.generation));
     let in_all = log.end_offset - first_offset - expected.skipped;
     expected.ledger.offsets_without_record = in_all.unsigned_abs() - expected.ledger.consumed;
     expected
+}
+
+impl Expected {
+    /// What can't change any more when a generation ends stays as that generation gave it out.
+    fn end_leg(&mut self, generation: u64) {
+        for window in self.windows.values_mut().filter(|window| Some(window.final_ms) <= self.watermark_ms) {
+            window.generation.get_or_insert(generation);
+        }
+    }
 }
 
 struct Oracle<'a> {
@@ -178,6 +194,6 @@ impl<'a> Oracle<'a> {
         let start_ms = at_ms.div_euclid(window_ms) * window_ms;
         let cut_ms = known[place + 1..].iter().map(|(begun_ms, _)| *begun_ms).min().unwrap_or(i64::MAX);
         let end_ms = cut_ms.min(start_ms + window_ms);
-        (start_ms, Window { end_ms, final_ms: end_ms + lateness_ms, amounts: Vec::new() })
+        (start_ms, Window { end_ms, final_ms: end_ms + lateness_ms, generation: None, amounts: Vec::new() })
     }
 }

@@ -172,9 +172,10 @@ fn check_closed(last: &Snapshot, crash_free: &CrashFree<'_>, expected: &Expected
     let closed = expected.windows.iter().filter(|(_, window)| Some(window.end_ms) <= expected.watermark_ms);
     let closed: Vec<_> = closed.collect();
     prop_assert_eq!(given_out.len(), closed.len());
-    for (window, (start_ms, oracle::Window { end_ms, amounts, .. })) in given_out.values().zip(closed) {
+    for (window, (start_ms, oracle::Window { end_ms, generation, amounts, .. })) in given_out.values().zip(closed) {
         prop_assert_eq!(window.start_ms, *start_ms);
         prop_assert_eq!(window.end_ms, *end_ms);
+        prop_assert_eq!(window.generation, generation.unwrap_or(last.generation), "window {}", start_ms);
         prop_assert_eq!(window.since_generation, legs(last)[0].generation);
         prop_assert_eq!(window.partition, last.partition);
         let mut cells = BTreeMap::new();
