@@ -1,4 +1,5 @@
-//! What the consumer can be asked to do: run, show the figures from outside, verify them, begin a new generation.
+//! What the consumer can be asked to do: run, show the figures from outside, verify them, go on with
+//! other settings, begin anew.
 
 use std::{future::Future, sync::Arc};
 
@@ -14,7 +15,7 @@ use tracing::info;
 use crate::{
     clock::now_ms,
     error::ConsumerError,
-    http, metrics, pipeline, progress_bar, report, reset,
+    http, metrics, migrate, pipeline, progress_bar, report, reset,
     restore::highest_snapshot,
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
@@ -30,6 +31,8 @@ pub enum ConsumerCommand {
     /// Count the log again and compare every number with the snapshots: exit code 0 equal, 1 different, 2 could not
     /// check
     Verify(verify::Arguments),
+    /// Go on with the settings given (window, lateness, allowance, skew), and keep position, totals and ledger
+    Migrate(migrate::Arguments),
     /// Begin a new generation: forget all figures and count anew, with the settings given
     Reset(reset::Arguments),
 }
@@ -44,6 +47,9 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
         Some(ConsumerCommand::Summary) => unless_stopped(&started.shutdown, summarise(&started.configuration)).await,
         Some(ConsumerCommand::Verify(asked)) => {
             Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)
+        }
+        Some(ConsumerCommand::Migrate(arguments)) => {
+            unless_stopped(&started.shutdown, migrate::run(&started.configuration, &arguments)).await
         }
         Some(ConsumerCommand::Reset(arguments)) => {
             unless_stopped(&started.shutdown, reset::run(&started.configuration, &arguments)).await

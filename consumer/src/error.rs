@@ -6,7 +6,7 @@ use common::{
     topics::TopicsError,
 };
 
-use crate::{restore::RestoreError, worker::WorkerError};
+use crate::{migrate::MigrateError, restore::RestoreError, worker::WorkerError};
 
 /// One line for whoever started it, and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum ConsumerError {
     /// A command was told to stop before it was done.
     #[error("stopped before it was done; run it again")]
     Stopped,
+    /// The settings can't be changed.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// A command was given without the confirmation it needs.
     #[error("{0}")]
     Unconfirmed(String),
@@ -44,7 +47,9 @@ impl Failure for ConsumerError {
             Self::Worker(error) if error.may_pass() => ExitCode::KafkaFault,
             Self::Restore(RestoreError::Fault(fault)) | Self::Fault(fault) if fault.may_pass() => ExitCode::KafkaFault,
             // Trying again would end in the same way.
-            Self::Topics(_) | Self::Worker(_) | Self::Restore(_) | Self::Fault(_) => ExitCode::Refused,
+            Self::Topics(_) | Self::Worker(_) | Self::Restore(_) | Self::Fault(_) | Self::Migrate(_) => {
+                ExitCode::Refused
+            }
         }
     }
 }

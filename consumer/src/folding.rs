@@ -41,6 +41,8 @@ impl Folding {
     #[must_use]
     pub fn resume(topic: &str, state: PartitionState, snapshot: &Snapshot) -> Self {
         Self {
+            // What a migration has given out again doesn't wait for the next record.
+            unsaved: state.closed_windows_waiting() > 0,
             last_record: snapshot.last_record.clone(),
             anchored_at_ms: snapshot.anchored_at_ms,
             ..Self::of(topic, state)
@@ -100,11 +102,14 @@ impl Folding {
 
     /// Looks at what was written meanwhile, by whomever: an older snapshot behind the highest one asks for another
     /// checkpoint, even if nothing comes, for compaction may keep the older one alone. Whoever is behind the highest one
-    /// can't mend that, and would bury it once more. Gives whether a higher generation has begun, which this state has
-    /// to make way for.
+    /// can't mend that, and would bury it once more. Gives whether this state has to make way: a higher generation has
+    /// begun, or may have, for something was written that only a newer version can read. Restoring finds out.
     #[must_use]
     pub fn heed(&mut self, view: &View) -> bool {
         let (partition, generation) = (self.state.partition(), self.state.generation());
+        if view.take_unreadable(partition) {
+            return true;
+        }
         let Some(known) = view.snapshot(partition) else { return false };
         if known.generation > generation {
             return true;

@@ -1,19 +1,15 @@
 //! `consumer reset`: begins a new generation, which forgets all figures and counts the log anew.
-//!
-//! It writes one snapshot a partition and deletes nothing: a higher generation counts more than a lower one wherever it
-//! stands. Consumers at work go over to it by themselves.
 
 use chrono::{DateTime, Utc};
 use common::{
-    kafka::{Cluster, Fault, PartitionReader, PartitionWriter, RETRY_DEADLINE, ReadOptions},
+    kafka::{Cluster, Fault, PartitionReader, ReadOptions},
     service::{ExitCode, output},
     topics::TopicNames,
 };
-use tracing::warn;
 
 use crate::{
-    checkpoint::write_snapshot, clock::now_ms, command::state_partitions, error::ConsumerError, fold::PartitionState,
-    restore::read_heads, settings::Configuration,
+    clock::now_ms, command::state_partitions, error::ConsumerError, fold::PartitionState, generation,
+    settings::Configuration,
 };
 
 /// What can be asked.
@@ -74,41 +70,25 @@ pub(crate) async fn run(configuration: &Configuration, arguments: &Arguments) ->
     if !arguments.yes {
         return Err(ConsumerError::Unconfirmed(format!(
             "reset forgets every total and window of {} and counts from {from}. Consumers that run go over to the new \
-             generation by themselves. Say it again with --yes",
+             generation by themselves. To go on with other settings and keep the totals there is `consumer migrate`. Say it \
+             again with --yes",
             names.transactions
         )));
     }
     let cluster = Cluster::new(configuration.connection.clone());
     let partitions = state_partitions(&cluster, &names).await?;
-    let generation = next_generation(&cluster, &names, partitions).await?;
+    let generation = generation::next(&cluster, &names, partitions).await?;
     for partition in 0..partitions {
         let mut log = PartitionReader::new(&cluster, &names.transactions, partition, ReadOptions::default());
         let start = arguments.to.offset(&mut log).await?;
         let state = PartitionState::new(generation, partition, configuration.fold.clone(), start, 0);
-        let mut writer = PartitionWriter::new(&cluster, &names.state, partition);
-        let written = write_snapshot(&mut writer, &state.snapshot(None, now_ms()), RETRY_DEADLINE).await;
-        written.map_err(Fault::from)?;
+        generation::begin(&cluster, &names, &state.snapshot(None, now_ms())).await?;
     }
     let taken = output::result(&format!(
         "Generation {generation} of {} begins: {partitions} partitions, counted from {from}.",
         names.transactions
     ));
     Ok(if taken { ExitCode::Done } else { ExitCode::NotRight })
-}
-
-/// A generation above all that there are.
-async fn next_generation(cluster: &Cluster, names: &TopicNames, partitions: i32) -> Result<u64, ConsumerError> {
-    let mut highest = None;
-    for partition in 0..partitions {
-        let reading = read_heads(cluster, names, partition, |head, _, state_offset| match head {
-            Ok(head) => highest = highest.max(Some(head.order().0)),
-            Err(cause) => warn!(partition, state_offset, %cause, "passed over: the new generation begins behind it"),
-        });
-        reading.await?;
-    }
-    // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
-    let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
-    Ok(highest.map_or(seconds_since_1970, |highest| highest + 1))
 }
 
 #[cfg(test)]

@@ -128,7 +128,8 @@ impl Restore<'_> {
         if snapshot.settings != *self.settings {
             warn!(
                 partition = self.partition, state = ?snapshot.settings, configured = ?self.settings,
-                "fold settings differ from the state's; the state's are followed (`consumer reset` starts a new generation)"
+                "fold settings differ from the state's; the state's are followed (`consumer migrate` goes on with those \
+                 configured, `consumer reset` counts anew)"
             );
         }
         if snapshot.next_offset > bounds.end {

@@ -107,7 +107,7 @@ pub struct Configuration {
     pub snapshot_interval: Duration,
     /// Records after which a snapshot is made before its time.
     pub snapshot_records: u64,
-    /// How records are folded, for a new generation.
+    /// How records are folded, where a generation begins.
     pub fold: FoldSettings,
     /// Most bytes of one fetch.
     pub fetch_bytes_max: i32,
@@ -128,7 +128,7 @@ impl Configuration {
 }
 
 /// Most windows that may take transactions at the same time: bounds memory and the size of a snapshot.
-const WINDOWS_MAX: i64 = 200;
+pub(crate) const WINDOWS_MAX: i64 = 200;
 const HOUR_MS: i64 = 3_600_000;
 
 impl Settings for ConsumerSettings {

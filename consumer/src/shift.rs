@@ -78,7 +78,7 @@ impl Shift<'_> {
                         condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
                     }
                     if self.folding.heed(&context.view) {
-                        info!(partition, "another generation has begun; going over to it");
+                        info!(partition, "another generation has begun, or may have; restoring");
                         return Ok(Ended::Superseded);
                     }
                 }

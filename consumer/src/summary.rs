@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     clock::format_time,
-    fold::{Ledger, Snapshot, TotalsForm},
+    fold::{FoldSettings, Ledger, Migration, Snapshot, TotalsForm},
 };
 
 /// Ledger and totals of all partitions, and where each of them stands.
@@ -40,6 +40,35 @@ pub struct PartitionSummary {
     pub age_ms: i64,
     /// Generation of the state.
     pub generation: u64,
+    /// Where other settings held before, in order of offset.
+    pub migrations: Vec<MigrationSummary>,
+}
+
+/// Where a partition's settings were changed, and what they were before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MigrationSummary {
+    /// The first offset that was not folded by the settings before.
+    pub offset: i64,
+    /// Event time reached there, in RFC 3339; null before the first accepted transaction.
+    pub watermark: Option<String>,
+    /// From which event time on windows are those of the settings after it, in RFC 3339; null where no window changed.
+    pub windows_from: Option<String>,
+    /// The generation that ended here.
+    pub from_generation: u64,
+    /// Its settings.
+    pub from: FoldSettings,
+}
+
+impl MigrationSummary {
+    fn of(migration: &Migration) -> Self {
+        Self {
+            offset: migration.offset,
+            watermark: migration.watermark_ms.map(format_time),
+            windows_from: migration.windows_from_ms.map(format_time),
+            from_generation: migration.from_generation,
+            from: migration.from.clone(),
+        }
+    }
 }
 
 impl Summary {
@@ -58,6 +87,7 @@ impl Summary {
                 watermark: snapshot.watermark_ms.map(format_time),
                 age_ms: (now_ms - snapshot.written_at_ms).max(0),
                 generation: snapshot.generation,
+                migrations: snapshot.migrations.iter().map(MigrationSummary::of).collect(),
             });
         }
         summary.partitions.sort_unstable_by_key(|partition| partition.partition);

@@ -108,14 +108,16 @@ impl Tail {
     fn show(&self, batch: &Batch) {
         let mut intake = Intake::default();
         heads(batch, self.partition, |head, value, state_offset| {
-            if let Ok(head) = head {
-                intake.offer(head.order(), state_offset, || value.to_vec());
+            match head {
+                Ok(head) => intake.offer(head.order(), state_offset, || value.to_vec()),
+                Err(_) => self.context.view.set_unreadable(self.partition),
             }
         });
         intake.show(&self.context.view, self.partition, |value| match Snapshot::parse(&value) {
             Ok(snapshot) => Some(Arc::new(snapshot)),
             Err(cause) => {
                 warn!(partition = self.partition, %cause, "a snapshot can't be shown");
+                self.context.view.set_unreadable(self.partition);
                 None
             }
         });

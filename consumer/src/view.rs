@@ -23,6 +23,8 @@ pub struct View {
     shown: Mutex<BTreeMap<i32, Shown>>,
     /// Partitions whose state topic has been read to its end at least once.
     caught_up: Mutex<BTreeSet<i32>>,
+    /// Partitions in whose state topic something was seen that this version can't read, since that was asked last.
+    unreadable: Mutex<BTreeSet<i32>>,
     progress: Mutex<BTreeMap<i32, Arc<Progress>>>,
     /// What partitions that were given away again had folded.
     folded_before: AtomicU64,
@@ -94,6 +96,16 @@ impl View {
         let partitions = self.partitions.load(Relaxed);
         let caught_up = lock(&self.caught_up);
         partitions > 0 && (0..partitions).all(|partition| caught_up.contains(&partition))
+    }
+
+    /// Says that the state topic of `partition` holds a snapshot that this version can't read.
+    pub fn set_unreadable(&self, partition: i32) {
+        lock(&self.unreadable).insert(partition);
+    }
+
+    /// Whether that was said since the last call.
+    pub fn take_unreadable(&self, partition: i32) -> bool {
+        lock(&self.unreadable).remove(&partition)
     }
 
     /// Whether a snapshot of that order at `state_offset` counts for more than the one that is shown. Takes note of where

@@ -6,6 +6,8 @@
 
 #[path = "rules/heeding.rs"]
 mod heeding;
+#[path = "rules/migrations.rs"]
+mod migrations;
 #[path = "rules/offsets.rs"]
 mod offsets;
 #[path = "rules/order.rs"]

@@ -2,7 +2,8 @@
 //!
 //! Both are at-least-once with an identity, so repeats are dropped, and repeats must be equal. Nothing may be
 //! missing and nothing may be there that the oracle doesn't know of. What an earlier generation of the state gave out is
-//! no part of the count any more. One partition is looked at at a time, record after record: the topics may be large.
+//! no part of the count any more; but where settings were changed and the count went on, each generation's part is: its
+//! dead letters up to the offset where it ended, and the windows that took nothing more from there on. One partition is looked at at a time, record after record: the topics may be large.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ pub fn dead_letters(
         let Some(letter) = Letter::read(&record) else {
             return wrong.tell(|| "a dead letter doesn't say whence it comes and why".to_owned());
         };
-        if letter.generation != generation {
+        if letter.generation != counted.generation_at(letter.offset, generation) {
             return;
         }
         let of = format!("{topic}/{}@{}", letter.partition, letter.offset);
@@ -105,20 +106,27 @@ pub fn windows(
     counted: &Partition,
 ) -> Checked<Vec<String>> {
     let mut wrong = Told::default();
-    let mut shares: BTreeMap<(String, String), Share> = BTreeMap::new();
+    let since = counted.changes().first().map_or(generation, |first| first.from_generation);
+    let mut shares: BTreeMap<(u64, String, String), Share> = BTreeMap::new();
     read_partition(client, &format!("{topic}.windows"), index, |record| {
         let bytes = record.value.as_deref().unwrap_or_default();
         let Ok(mut given_out) = serde_json::from_slice::<Value>(bytes) else {
             return wrong.tell(|| format!("a window of partition {index} is no JSON"));
         };
-        if given_out["generation"] != generation {
+        let of = given_out["generation"].as_u64().unwrap_or_default();
+        if of != generation && counted.changes().iter().all(|change| change.from_generation != of) {
             return;
+        }
+        if given_out["since_generation"].as_u64().unwrap_or(of) != since {
+            wrong.tell(|| {
+                format!("a window of partition {index} doesn't say that it goes on from {since}: {given_out}")
+            });
         }
         if given_out["partition"] != index {
             return wrong.tell(|| format!("a window of partition {} among those of {index}", given_out["partition"]));
         }
         let text = |name: &str| given_out[name].as_str().unwrap_or_default().to_owned();
-        let identity = (text("window_start"), text("grouping"));
+        let identity = (of, text("window_start"), text("grouping"));
         let revision = given_out["revision"].as_u64().unwrap_or(u64::MAX);
         let contents = digest(Some(given_out.to_string().as_bytes()));
         let share = shares.entry(identity.clone()).or_default();
@@ -129,15 +137,15 @@ pub fn windows(
             wrong.tell(|| format!("window {identity:?} revision {revision} was given out with two contents"));
         }
     })?;
-    for (start_ms, totals) in counted.closed_windows() {
+    for (start_ms, window) in counted.closed_windows() {
         let start = rfc3339(start_ms);
         for grouping in ["currency", "type"] {
-            let identity = (start.clone(), grouping.to_owned());
+            let identity = (window.generation.unwrap_or(generation), start.clone(), grouping.to_owned());
             let Some(share) = shares.remove(&identity) else {
                 wrong.tell(|| format!("window {identity:?} of partition {index} has closed but was not given out"));
                 continue;
             };
-            let counted = cells(totals, grouping);
+            let counted = cells(&window.totals, grouping);
             if share.cells != counted {
                 wrong.tell(|| {
                     format!("window {identity:?} of partition {index}: counted {counted}, given out {}", share.cells)
@@ -145,7 +153,12 @@ pub fn windows(
             }
         }
     }
-    for identity in shares.keys() {
+    // What an earlier generation gave out of windows that it could still change is given out again by the next.
+    let counts_no_more = |&(of, ref start, _): &(u64, String, String)| {
+        let start = chrono::DateTime::parse_from_rfc3339(start).map_or(i64::MIN, |start| start.timestamp_millis());
+        counted.could_change(of, start) == Some(true)
+    };
+    for identity in shares.keys().filter(|identity| !counts_no_more(identity)) {
         wrong.tell(|| format!("window {identity:?} of partition {index} was given out but is not closed"));
     }
     Ok(wrong.into_lines())

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::binaries::binaries;
 use crate::cluster::{Cluster, Kind, Lab};
 use crate::kafka::Client;
-use crate::oracle::{self, Ends, Recount, Settings};
+use crate::oracle::{self, Ends, History, Recount, Settings};
 use crate::process::Process;
 use crate::{Checked, Failure, evidence, ports, schema, wait};
 
@@ -292,16 +292,18 @@ impl<'l> Stage<'l> {
     /// # Errors
     /// When it can't be read.
     pub fn recount(&self) -> Checked<Recount> {
-        Ok(oracle::recount(&mut self.client(), &self.topic, &Ends::Now, self.fold)?)
+        Ok(oracle::recount(&mut self.client(), &self.topic, &Ends::Now, &self.fold.into())?)
     }
 
     /// Claims that a summary is what the oracle counts, that it balances and has the published shape, and that dead
-    /// letters and closed windows in Kafka are what the oracle expects.
+    /// letters and closed windows in Kafka are what the oracle expects. Where the summary says that other settings held
+    /// before, so they did for the oracle.
     ///
     /// # Errors
     /// With every difference.
     pub fn claim_agreement(&self, summary: &Value) -> Checked<Recount> {
-        let recount = self.recount()?;
+        let history = History::of(self.fold, summary)?;
+        let recount = oracle::recount(&mut self.client(), &self.topic, &Ends::Now, &history)?;
         self.claim_agreement_with(summary, &recount)?;
         Ok(recount)
     }
@@ -318,8 +320,8 @@ impl<'l> Stage<'l> {
         for what in ["dlq", "windows"] {
             self.wait_led(&self.topic_of(what), None)?;
         }
-        let generation = generation(summary);
         for (&index, counted) in &recount.0 {
+            let generation = generation(summary, index);
             wrong.extend(evidence::dead_letters(&mut client, &self.topic, generation, index, counted)?);
             wrong.extend(evidence::windows(&mut client, &self.topic, generation, index, counted)?);
         }
@@ -331,11 +333,12 @@ impl<'l> Stage<'l> {
     }
 }
 
-/// The generation of the state that a summary shows.
+/// The generation of a partition's state that a summary shows.
 #[must_use]
-pub fn generation(summary: &Value) -> u64 {
-    let partitions = summary["partitions"].as_array().into_iter().flatten();
-    partitions.filter_map(|partition| partition["generation"].as_u64()).max().unwrap_or(1)
+pub fn generation(summary: &Value, index: i32) -> u64 {
+    let mut partitions = summary["partitions"].as_array().into_iter().flatten();
+    let partition = partitions.find(|partition| partition["partition"] == index);
+    partition.and_then(|partition| partition["generation"].as_u64()).unwrap_or(1)
 }
 
 fn last_lines(path: &Path) -> String {

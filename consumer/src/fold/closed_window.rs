@@ -16,6 +16,9 @@ use super::{
 pub struct ClosedWindow {
     /// The state's generation.
     pub generation: u64,
+    /// The generation that the count began with: what those from it on have given out counts along, see
+    /// `docs/formats.md`. The same as `generation` where nothing was migrated.
+    pub since_generation: u64,
     /// The partition whose share this is.
     pub partition: i32,
     /// Start, in milliseconds since the epoch; belongs to the window.
@@ -36,6 +39,8 @@ struct Form<'a, C: Serialize> {
     window_end: &'a str,
     grouping: &'a str,
     revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since_generation: Option<u64>,
     cells: C,
 }
 
@@ -57,7 +62,9 @@ impl ClosedWindow {
         let Self { generation, partition, revision, .. } = *self;
         let key = format!("{generation}/{partition}/{window_start}/{grouping}/{revision}");
         let (window_start, window_end) = (window_start.as_str(), window_end.as_str());
-        let form = Form { generation, partition, window_start, window_end, grouping, revision, cells };
+        let since_generation = (self.since_generation != generation).then_some(self.since_generation);
+        let form =
+            Form { generation, partition, window_start, window_end, grouping, revision, since_generation, cells };
         (key, serde_json::to_vec(&form).expect("text and numbers always have a JSON form"))
     }
 }
@@ -74,7 +81,9 @@ mod tests {
         let euro = Currency::from_code("EUR").unwrap();
         grid.cell(Kind::Purchase.index(), euro).add_amount(150);
         grid.cell(Kind::Refund.index(), euro).add_amount(50);
-        let window = ClosedWindow { generation: 1, partition: 4, start_ms: 0, end_ms: 60_000, revision: 2, grid };
+        let (start_ms, end_ms, revision) = (0, 60_000, 2);
+        let window =
+            ClosedWindow { generation: 1, since_generation: 1, partition: 4, start_ms, end_ms, revision, grid };
         let records = window.to_records();
         assert_eq!(records[0].0, "1/4/1970-01-01T00:00:00.000Z/currency/2");
         assert_eq!(records[1].0, "1/4/1970-01-01T00:00:00.000Z/type/2");
@@ -83,5 +92,9 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&records[1].1).unwrap();
         assert_eq!(value["cells"]["refund"]["EUR"]["sum_minor"], "50");
         assert_eq!(value["window_end"], "1970-01-01T00:01:00.000Z");
+        assert_eq!(value.get("since_generation"), None);
+        let migrated = ClosedWindow { generation: 3, ..window };
+        let value: serde_json::Value = serde_json::from_slice(&migrated.to_records()[0].1).unwrap();
+        assert_eq!((&value["generation"], &value["since_generation"]), (&3.into(), &1.into()));
     }
 }

@@ -6,13 +6,15 @@
 //!               └────────────┴────────────┴───────────┴─▶ exactly one column of the ledger
 //! ```
 //!
-//! Promises: the state at offset n is a function of the records before n and the [`FoldSettings`] alone. No clock, no
-//! I/O, no randomness, no tokio. So any snapshot of a generation is a valid place to start from: an old one costs
-//! replay, never a wrong number.
+//! Promises: the state at offset n is a function of the records before n, the [`FoldSettings`], and the list of its
+//! [`Migration`]s (which offsets were folded by other settings) alone. No clock, no I/O, no randomness, no tokio. So any
+//! snapshot of a generation is a valid place to start from: an old one costs replay, never a wrong number.
 
+mod calendar;
 mod closed_window;
 mod highest;
 mod ledger;
+mod migration;
 mod repeats;
 mod sequence;
 mod settings;
@@ -23,6 +25,7 @@ mod window;
 pub use closed_window::ClosedWindow;
 pub use highest::Highest;
 pub use ledger::Ledger;
+pub use migration::{MIGRATIONS_MAX, Migration, windows_from};
 pub use repeats::IdWindow;
 pub use sequence::{Arrival, SEQUENCE_JUMP_MAX, SequenceTable};
 pub use settings::{FOLD_VERSION, FoldSettings};
@@ -30,6 +33,7 @@ pub use snapshot::{LastRecord, SNAPSHOT_FORMAT, Snapshot, SnapshotError, Snapsho
 pub use totals::{Cell, CurrencyCell, Grid, Totals, TotalsForm};
 pub use window::{Punctuality, Windows};
 
+use calendar::Calendar;
 use common::{
     kafka::RecordView,
     transaction::Transaction,
@@ -54,6 +58,7 @@ pub struct PartitionState {
     generation: u64,
     partition: i32,
     settings: FoldSettings,
+    migrations: Vec<Migration>,
     rules: wire::Rules,
     first_offset: i64,
     next_offset: i64,
@@ -81,10 +86,11 @@ impl PartitionState {
             last_offset: None,
             ledger: Ledger::default(),
             totals: Totals::default(),
-            windows: Windows::new(&settings),
+            windows: Windows::new(Calendar::new(&settings, &[]), settings.out_of_order_ms),
             sequences: SequenceTable::default(),
             ids: IdWindow::new(settings.id_window_offsets, settings.id_window_age_ms, hash_seed),
             settings,
+            migrations: Vec::new(),
         }
     }
 
@@ -175,7 +181,10 @@ impl PartitionState {
         if record.undecodable || parse_header(record).is_err() {
             return;
         }
-        if let Ok(transaction) = wire::decode(record.value, record.timestamp_ms, &self.rules) {
+        // By the settings of its time: whether it stands in the window was decided then.
+        let before = self.migrations.iter().find(|migration| record.offset < migration.offset);
+        let rules = before.map_or(self.rules, |migration| migration.from.rules());
+        if let Ok(transaction) = wire::decode(record.value, record.timestamp_ms, &rules) {
             self.ids.insert(record.offset, transaction.id, record.timestamp_ms);
         }
     }
@@ -188,7 +197,8 @@ impl PartitionState {
 
     /// Takes the windows that closed or were revised since the last call, as they are now.
     pub fn take_closed_windows(&mut self) -> Vec<ClosedWindow> {
-        self.windows.take_closed(self.generation, self.partition)
+        let since_generation = self.migrations.first().map_or(self.generation, |first| first.from_generation);
+        self.windows.take_closed(self.generation, since_generation, self.partition)
     }
 
     /// How many windows wait to be taken.

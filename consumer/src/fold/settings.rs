@@ -61,6 +61,13 @@ impl FoldSettings {
                 .all(|&span_ms| span_ms >= 0)
     }
 
+    /// Whether an event time may belong to another window by these than by `other`, or the window be final at another
+    /// watermark.
+    #[must_use]
+    pub fn makes_other_windows_than(&self, other: &Self) -> bool {
+        (self.window_ms, self.lateness_ms) != (other.window_ms, other.lateness_ms)
+    }
+
     /// Most windows that can be open or revisable at the same time. A transaction lies at most the skew ahead of its
     /// Kafka timestamp, the watermark at most the allowance behind the newest of those.
     #[must_use]

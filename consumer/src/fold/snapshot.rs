@@ -1,31 +1,35 @@
 //! A partition's state as one self-contained record: where it stands in the log and everything counted up to there,
 //! so that no two writes can disagree.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FoldSettings, Grid, IdWindow, Ledger, PartitionState, SequenceTable, Totals, Windows,
+    FoldSettings, Grid, IdWindow, Ledger, Migration, PartitionState, SequenceTable, Totals, Windows,
+    calendar::Calendar,
     sequence::Incarnation,
     settings::FOLD_VERSION,
     totals::{GridForm, TotalsForm, kind_code, kind_index},
-    window::Window,
 };
 use common::transaction::Kind;
 
-/// The version of the record's layout.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+/// The newest version of the record's layout that is known here. A snapshot says the lowest that it can be read by, so that
+/// older versions go on reading what they understand.
+pub const SNAPSHOT_FORMAT: u32 = 2;
+/// Without migrations. Who knows this layout only would pass over them and count wrongly.
+const FORMAT_WITHOUT_MIGRATIONS: u32 = 1;
 
 /// A snapshot, as it is written to the state topic in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// [`SNAPSHOT_FORMAT`].
+    /// At most [`SNAPSHOT_FORMAT`].
     pub format: u32,
     /// Which generation of the state; a higher one replaces a lower one, whatever their offsets.
     pub generation: u64,
-    /// How records were folded.
+    /// How records are folded.
     pub settings: FoldSettings,
+    /// How they were folded before, in order of offset; at most [`super::MIGRATIONS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
     /// The partition.
     pub partition: i32,
     /// The first offset counted.
@@ -47,7 +51,7 @@ pub struct Snapshot {
     /// When a copy was last put where compaction doesn't reach it, in milliseconds since the epoch.
     #[serde(default)]
     pub anchored_at_ms: Option<i64>,
-    windows: Vec<WindowForm>,
+    pub(super) windows: Vec<WindowForm>,
     /// Producer, last sequence, last offset.
     sequences: Vec<(String, u64, i64)>,
     sequences_evicted: u64,
@@ -65,8 +69,8 @@ pub struct LastRecord {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct WindowForm {
-    start_ms: i64,
+pub(super) struct WindowForm {
+    pub(super) start_ms: i64,
     closed: bool,
     revision: u64,
     cells: GridForm,
@@ -131,13 +135,20 @@ impl Snapshot {
     pub fn parse(value: &[u8]) -> Result<Self, SnapshotError> {
         SnapshotHead::parse(value)?;
         let snapshot: Self = serde_json::from_slice(value).map_err(SnapshotError::Damaged)?;
-        if snapshot.settings.fold_version > FOLD_VERSION {
-            return Err(SnapshotError::TooNew(format!("fold version {}", snapshot.settings.fold_version)));
-        }
-        if !snapshot.settings.are_possible() {
-            return Err(SnapshotError::TooNew(format!("fold settings {:?}", snapshot.settings)));
+        for settings in snapshot.migrations.iter().map(|migration| &migration.from).chain([&snapshot.settings]) {
+            if settings.fold_version > FOLD_VERSION {
+                return Err(SnapshotError::TooNew(format!("fold version {}", settings.fold_version)));
+            }
+            if !settings.are_possible() {
+                return Err(SnapshotError::TooNew(format!("fold settings {settings:?}")));
+            }
         }
         Ok(snapshot)
+    }
+
+    /// The lowest format that can say all of it.
+    pub(super) fn format_of(migrations: &[Migration]) -> u32 {
+        if migrations.is_empty() { FORMAT_WITHOUT_MIGRATIONS } else { SNAPSHOT_FORMAT }
     }
 
     /// What orders snapshots of a partition: the highest is the one that counts.
@@ -161,17 +172,18 @@ impl PartitionState {
     #[must_use]
     pub fn snapshot(&self, last_record: Option<LastRecord>, written_at_ms: i64) -> Snapshot {
         assert_eq!(self.closed_windows_waiting(), 0, "closed windows go out before the snapshot that covers them");
-        let windows = self.windows.by_start().iter().map(|(&start_ms, window)| WindowForm {
-            start_ms,
+        let windows = self.windows.held().map(|window| WindowForm {
+            start_ms: window.span.start_ms,
             closed: window.closed,
             revision: window.revision,
             cells: window.grid.to_form(kind_code),
         });
         let sequences = self.sequences.incarnations().iter();
         Snapshot {
-            format: SNAPSHOT_FORMAT,
+            format: Snapshot::format_of(&self.migrations),
             generation: self.generation,
             settings: self.settings.clone(),
+            migrations: self.migrations.clone(),
             partition: self.partition,
             first_offset: self.first_offset,
             next_offset: self.next_offset,
@@ -193,15 +205,24 @@ impl PartitionState {
     /// Goes on from a snapshot. The id window is empty: give it the records from [`Self::id_window_start`] on by
     /// [`Self::remember`].
     ///
+    /// At the very beginning of a generation that goes on from another, the windows that were closed there wait to be
+    /// given out again: what the other one has given out of them since then counts no more.
+    ///
     /// # Errors
     /// [`SnapshotError::TooNew`] when it names something that this version doesn't know.
     pub fn restore(snapshot: &Snapshot, hash_seed: u64) -> Result<Self, SnapshotError> {
         let too_new = |name: String| SnapshotError::TooNew(format!("it counts {name:?}"));
         let settings = snapshot.settings.clone();
-        let mut by_start = BTreeMap::new();
-        for form in &snapshot.windows {
+        let held = snapshot.windows.iter().map(|form| {
             let grid = Grid::of_form(&form.cells, Kind::COUNT, kind_index).map_err(too_new)?;
-            by_start.insert(form.start_ms, Window { grid, closed: form.closed, revision: form.revision });
+            Ok((form.start_ms, form.closed, form.revision, grid))
+        });
+        let held = held.collect::<Result<Vec<_>, SnapshotError>>()?;
+        let calendar = Calendar::new(&settings, &snapshot.migrations);
+        let (allowance_ms, watermark_ms) = (settings.out_of_order_ms, snapshot.watermark_ms);
+        let mut windows = Windows::restore(calendar, allowance_ms, watermark_ms, held.into_iter());
+        if snapshot.migrations.last().is_some_and(|migration| migration.offset == snapshot.next_offset) {
+            windows.give_out_again();
         }
         let sequences = snapshot.sequences.iter().map(|(id, last_sequence, last_offset)| {
             let id = u64::from_str_radix(id, 16).map_err(|_| too_new(id.clone()))?;
@@ -218,10 +239,11 @@ impl PartitionState {
             last_offset: snapshot.last_record.as_ref().map(|last| last.offset),
             ledger: snapshot.ledger,
             totals: Totals::of_form(&snapshot.totals).map_err(too_new)?,
-            windows: Windows::restore(&settings, snapshot.watermark_ms, by_start),
+            windows,
             sequences: SequenceTable::restore(sequences, snapshot.sequences_evicted),
             ids: IdWindow::new(settings.id_window_offsets, settings.id_window_age_ms, hash_seed),
             settings,
+            migrations: snapshot.migrations.clone(),
         })
     }
 }

@@ -124,6 +124,8 @@ pub(super) struct ClosedWindows {
 
 #[derive(Debug)]
 struct Closed {
+    /// The generation that has to have given it out: the one in which it took its last transaction or might have.
+    generation: u64,
     revision: u64,
     contents: Contents,
     /// Met by kind, and by currency.
@@ -142,20 +144,22 @@ pub(super) struct WindowRecord {
 }
 
 impl ClosedWindows {
-    pub(super) fn add(&mut self, start_ms: i64, revision: u64, contents: &Contents) {
+    pub(super) fn add(&mut self, start_ms: i64, generation: u64, revision: u64, contents: &Contents) {
         // A start before the year 0 has no text; windows go out under the nearest one that has.
         let start_ms = start_ms.max(OCCURRED_AT_MS_MIN);
-        self.by_start.insert(start_ms, Closed { revision, contents: *contents, there: [false; 2] });
+        self.by_start.insert(start_ms, Closed { generation, revision, contents: *contents, there: [false; 2] });
         if self.by_start.len() > WINDOWS_MAX {
             self.by_start.pop_first();
         }
     }
 
-    /// Takes note of a window that went out. Other revisions than the last, and windows that are not known here, are
-    /// passed over: they belong to what came before or after the part that was counted again.
+    /// Takes note of a window that went out. Other revisions than the last, other generations than its last, and windows
+    /// that are not known here, are passed over: they belong to what came before or after the part that was counted again.
     pub(super) fn meet(&mut self, record: &WindowRecord, differences: &mut Vec<Difference>) {
         let closed = parse_ms(&record.window_start).and_then(|start_ms| self.by_start.get_mut(&start_ms));
-        let Some(closed) = closed.filter(|closed| closed.revision == record.revision) else { return };
+        let is_last =
+            |closed: &&mut Closed| (closed.generation, closed.revision) == (record.generation, record.revision);
+        let Some(closed) = closed.filter(is_last) else { return };
         let cells = &record.cells;
         let (place, same) = match record.grouping.as_str() {
             "type" => (0, Grid::deserialize(cells).is_ok_and(|cells| digest(&cells) == closed.contents.by_kind)),

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     clock::format_time,
-    fold::{LastRecord, Ledger, Snapshot},
+    fold::{LastRecord, Ledger, Migration, Snapshot},
 };
 
 /// Members of a snapshot that say what it is rather than what was counted: the recount takes them from it.
@@ -26,6 +26,9 @@ const NOTHING: &str = "nothing";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
+    /// Where other settings held before. All but the watermark reached there is the snapshot's own word.
+    #[serde(default)]
+    pub migrations: Vec<Migration>,
     /// The first offset counted.
     pub first_offset: i64,
     /// The offset after the last one counted.
@@ -189,11 +192,15 @@ impl Figures {
     fn by_name(&self) -> BTreeMap<String, String> {
         let mut names = BTreeMap::new();
         let mut form = serde_json::to_value(self).expect("text and numbers always have a JSON form");
-        let lists = ["windows", "sequences"];
+        let lists = ["migrations", "windows", "sequences"];
         if let Some(members) = form.as_object_mut() {
             members.retain(|name, _| !lists.contains(&name.as_str()));
         }
         put(&mut names, String::new(), &form);
+        for migration in &self.migrations {
+            let form = serde_json::to_value(migration).expect("text and numbers always have a JSON form");
+            put(&mut names, format!("migrations.{}", migration.offset), &form);
+        }
         for window in &self.windows {
             let form = serde_json::to_value(window).expect("text and numbers always have a JSON form");
             put(&mut names, format!("windows.{}", format_time(window.start_ms)), &form);

@@ -8,6 +8,7 @@ use common::{
 };
 
 use super::{
+    course::Course,
     evidence::{ClosedWindows, Compared, Rejections, WindowRecord},
     figures::Difference,
     start::AT_REST,
@@ -34,7 +35,7 @@ impl Check<'_> {
         mut expected: Rejections,
         differences: &mut Vec<Difference>,
     ) -> Result<Option<Compared>, Unchecked> {
-        let generation = self.snapshot.generation.to_string();
+        let course = Course::of(self.snapshot);
         let mut unreadable = false;
         let read = self.read(&self.names.dead_letters, |batch| {
             for (index, record) in batch.iter().enumerate() {
@@ -46,7 +47,7 @@ impl Check<'_> {
                 // Beside a stranger's record that only the detour could read, ours lose their headers as well; a record
                 // without one that came straight is a stranger's itself.
                 unreadable |= of.is_none() && !batch.keeps_headers();
-                if of == Some(generation.as_bytes()) {
+                if of == Some(course.generation_at(offset).to_string().as_bytes()) {
                     let reason = batch.header(index, REASON_HEADER).unwrap_or_default();
                     expected.meet(offset, &String::from_utf8_lossy(reason), differences);
                 }
@@ -68,11 +69,11 @@ impl Check<'_> {
         mut expected: ClosedWindows,
         differences: &mut Vec<Difference>,
     ) -> Result<Option<Compared>, Unchecked> {
-        let of = (self.snapshot.generation, self.snapshot.partition);
+        let partition = self.snapshot.partition;
         let read = self.read(&self.names.windows, |batch| {
             for record in batch.iter() {
                 let read = record.value.and_then(|value| serde_json::from_slice::<WindowRecord>(value).ok());
-                if let Some(window) = read.filter(|window| (window.generation, window.partition) == of) {
+                if let Some(window) = read.filter(|window| window.partition == partition) {
                     expected.meet(&window, differences);
                 }
             }

@@ -11,6 +11,7 @@
 //! it trusts no process: only what lies in Kafka.
 
 mod catch_up;
+mod course;
 mod cube;
 mod evidence;
 pub mod figures;

@@ -15,6 +15,7 @@ use common::{
 use tokio::time::sleep;
 
 use super::{
+    course::Course,
     evidence::Compared,
     figures::{Difference, Figures},
     given_out,
@@ -89,8 +90,9 @@ impl Check {
     async fn try_run(&self) -> Result<Checked, Unchecked> {
         let snapshot = &self.snapshot;
         let found = figures_of(snapshot)?;
-        if snapshot.settings.fold_version > FOLD_VERSION_KNOWN {
-            return Err(Unchecked::UnknownRules(snapshot.settings.fold_version));
+        let fold_version = Course::of(snapshot).fold_version_max();
+        if fold_version > FOLD_VERSION_KNOWN {
+            return Err(Unchecked::UnknownRules(fold_version));
         }
         let mut reader = PartitionReader::new(&self.cluster, &self.names.transactions, snapshot.partition, self.read);
         let mut bounds = reader.bounds().await?;
@@ -160,9 +162,9 @@ impl Checked {
 
 fn begin(snapshot: &Snapshot, start: Start) -> Result<(Recount, bool), Unchecked> {
     match start {
-        Start::TheFirst => Ok((Recount::from_the_first(&snapshot.settings, snapshot.first_offset), false)),
+        Start::TheFirst => Ok((Recount::from_the_first(snapshot), false)),
         Start::Anchor(anchor) => {
-            let recount = Recount::from_figures(&snapshot.settings, figures_of(&anchor)?);
+            let recount = Recount::from_figures(snapshot, figures_of(&anchor)?);
             let unknown = || Unchecked::UnknownFigures {
                 next_offset: anchor.next_offset,
                 cause: "a kind, a currency or an incarnation".to_owned(),

@@ -1,7 +1,8 @@
 //! The second count of a partition: the rules of the count once more, in structures that share nothing with the
 //! fold's. What is shared is what a record says (`wire::decode`, the header's parser) and the form of a snapshot.
 //!
-//! Promises, as the fold does: no clock, no I/O, no randomness that shows. It follows the settings of the snapshot.
+//! Promises, as the fold does: no clock, no I/O, no randomness that shows. It follows the settings of the snapshot, and
+//! before them those that the snapshot says it had before.
 
 use common::{
     kafka::RecordView,
@@ -9,6 +10,7 @@ use common::{
 };
 
 use super::{
+    course::Course,
     cube::Cube,
     evidence::{ClosedWindows, Rejections},
     figures::Figures,
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     fingerprint::fingerprint,
-    fold::{FoldSettings, LastRecord, Ledger},
+    fold::{LastRecord, Ledger, Migration, Snapshot},
 };
 
 /// The rules that are written down a second time in this chapter.
@@ -26,8 +28,12 @@ pub const FOLD_VERSION_KNOWN: u32 = 1;
 
 /// A count that goes on from somewhere, record by record.
 pub struct Recount {
+    course: Course,
+    /// Migrations that have been passed, as they were found.
+    passed: Vec<Migration>,
+    /// Where other settings follow.
+    leg_end: i64,
     rules: wire::Rules,
-    id_window_offsets: i64,
     first_offset: i64,
     skipped: i64,
     /// Where the count goes on.
@@ -49,38 +55,46 @@ pub(super) struct Recounted {
 }
 
 impl Recount {
-    /// A count from the first offset on.
+    /// The count that a snapshot stands for, from the first offset on.
     #[must_use]
-    pub fn from_the_first(settings: &FoldSettings, first_offset: i64) -> Self {
+    pub fn from_the_first(snapshot: &Snapshot) -> Self {
+        let first_offset = snapshot.first_offset;
         let nothing = Figures { first_offset, next_offset: first_offset, ..Figures::default() };
-        Self::from_figures(settings, nothing).expect("no figures hold no unknown name")
+        Self::from_figures(snapshot, nothing).expect("no figures hold no unknown name")
     }
 
-    /// A count that takes these figures for granted and goes on behind them; `None` where they hold a name that is
-    /// unknown here. The records from [`Self::ids_from`] on have to be given to [`Self::remember`] first.
+    /// The count that a snapshot stands for, which takes these figures for granted and goes on behind them; `None` where
+    /// they hold a name that is unknown here. The records from [`Self::ids_from`] on have to be given to
+    /// [`Self::remember`] first.
     #[must_use]
-    pub fn from_figures(settings: &FoldSettings, figures: Figures) -> Option<Self> {
+    pub fn from_figures(snapshot: &Snapshot, figures: Figures) -> Option<Self> {
         let from_zero = figures.first_offset == 0;
+        let course = Course::of(snapshot);
+        let leg = figures.migrations.len();
+        let settings = course.settings(leg);
         Some(Self {
             rules: settings.rules(),
-            id_window_offsets: i64::from(settings.id_window_offsets),
+            leg_end: course.end(leg).map_or(i64::MAX, |end| end.offset),
             first_offset: figures.first_offset,
             skipped: figures.skipped,
             next_offset: figures.next_offset,
             last_record: figures.last_record,
             ledger: figures.ledger,
             accepted: Cube::new(figures.totals),
-            windows: Windows::resume(settings, figures.watermark_ms, &figures.windows)?,
+            windows: Windows::resume(&course, leg, figures.watermark_ms, &figures.windows)?,
             producers: Producers::resume(from_zero, &figures.sequences, figures.sequences_evicted)?,
-            ids: SeenIds::new(settings.id_window_offsets, settings.id_window_age_ms),
+            ids: SeenIds::new(course.id_window_offsets_max(leg), settings),
             rejections: Rejections::default(),
+            passed: figures.migrations,
+            course,
         })
     }
 
     /// The offset from which on ids are needed before the count can go on.
     #[must_use]
     pub fn ids_from(&self) -> i64 {
-        ids_from(self.next_offset, self.id_window_offsets, self.first_offset)
+        let id_window_offsets = self.course.id_window_offsets_max(self.passed.len());
+        ids_from(self.next_offset, id_window_offsets.into(), self.first_offset)
     }
 
     /// The offset that is counted next.
@@ -93,7 +107,8 @@ impl Recount {
     pub fn remember(&mut self, record: &RecordView<'_>) {
         if !record.undecodable
             && header_of(record).is_ok()
-            && let Ok(transaction) = wire::decode(record.value, record.timestamp_ms, &self.rules)
+            && let Ok(transaction) =
+                wire::decode(record.value, record.timestamp_ms, &self.course.rules_at(record.offset))
         {
             self.ids.note(record.offset, transaction.id, record.timestamp_ms);
         }
@@ -113,7 +128,23 @@ impl Recount {
         }
     }
 
+    /// Goes over to the settings that hold at an offset.
+    fn go_over(&mut self, offset: i64) {
+        while let Some(end) = self.course.end(self.passed.len()).filter(|end| end.offset <= offset) {
+            self.passed.push(Migration { watermark_ms: self.windows.watermark_ms(), ..end.clone() });
+            let leg = self.passed.len();
+            self.windows.go_over(&self.course, leg);
+            let settings = self.course.settings(leg);
+            self.rules = settings.rules();
+            self.ids.go_over(settings);
+        }
+        self.leg_end = self.course.end(self.passed.len()).map_or(i64::MAX, |end| end.offset);
+    }
+
     fn count_one(&mut self, record: &RecordView<'_>) {
+        if record.offset >= self.leg_end {
+            self.go_over(record.offset);
+        }
         self.ledger.consumed += 1;
         if record.undecodable {
             return self.reject(record, Reason::Undecodable);
@@ -159,6 +190,7 @@ impl Recount {
     }
 
     pub(super) fn finish(mut self, end: i64) -> Recounted {
+        self.go_over(end);
         // Whatever offsets are neither records nor skipped hold none.
         let offsets = end - self.first_offset - self.skipped;
         self.ledger.offsets_without_record = offsets.unsigned_abs().saturating_sub(self.ledger.consumed);
@@ -166,6 +198,7 @@ impl Recount {
         let watermark_ms = self.windows.watermark_ms();
         let (windows, closed) = self.windows.finish();
         let figures = Figures {
+            migrations: self.passed,
             first_offset: self.first_offset,
             next_offset: end,
             skipped: self.skipped,

@@ -5,9 +5,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::fold::FoldSettings;
+
 /// The ids of valid records, back to at least K offsets.
 #[derive(Debug)]
 pub(super) struct SeenIds {
+    /// How far back they are kept: as far as will be asked for.
+    kept_offsets: i64,
+    /// How far back they are asked for.
     offsets: i64,
     age_ms: i64,
     seen: HashMap<u128, Seen>,
@@ -27,17 +32,31 @@ enum Seen {
 }
 
 impl SeenIds {
-    pub(super) fn new(offsets: u32, age_ms: i64) -> Self {
-        Self { offsets: i64::from(offsets), age_ms, seen: HashMap::new(), sweep_at: i64::MIN }
+    /// Keeps ids for so many offsets, which must be as many as any settings that follow ask for.
+    pub(super) fn new(kept_offsets: u32, settings: &FoldSettings) -> Self {
+        let mut ids = Self {
+            kept_offsets: i64::from(kept_offsets),
+            offsets: 0,
+            age_ms: 0,
+            seen: HashMap::new(),
+            sweep_at: i64::MIN,
+        };
+        ids.go_over(settings);
+        ids
+    }
+
+    /// From here on these settings hold.
+    pub(super) fn go_over(&mut self, settings: &FoldSettings) {
+        (self.offsets, self.age_ms) = (i64::from(settings.id_window_offsets), settings.id_window_age_ms);
     }
 
     /// Notes a valid record, and says whether its id stood at one of the K offsets before in a record at most the age
     /// older. Offsets must grow.
     pub(super) fn note(&mut self, offset: i64, id: u128, timestamp_ms: i64) -> bool {
-        let reach = offset.saturating_sub(self.offsets);
+        let (kept, reach) = (offset.saturating_sub(self.kept_offsets), offset.saturating_sub(self.offsets));
         if offset >= self.sweep_at {
-            self.seen.retain(|_, seen| seen.last_offset() >= reach);
-            self.sweep_at = offset.saturating_add(self.offsets);
+            self.seen.retain(|_, seen| seen.last_offset() >= kept);
+            self.sweep_at = offset.saturating_add(self.kept_offsets);
         }
         let young_ms = timestamp_ms.saturating_sub(self.age_ms);
         let now = Seen::Last(offset, timestamp_ms);
@@ -48,19 +67,19 @@ impl SeenIds {
         match seen {
             Seen::Last(before, before_ms) => {
                 let (before, before_ms) = (*before, *before_ms);
-                let within = before >= reach;
-                *seen = if within && before_ms > timestamp_ms {
+                *seen = if before >= kept && before_ms > timestamp_ms {
                     Seen::Falling(Box::new([(before, before_ms), (offset, timestamp_ms)].into()))
                 } else {
                     now
                 };
-                within && before_ms >= young_ms
+                before >= reach && before_ms >= young_ms
             }
             Seen::Falling(places) => {
-                while places.front().is_some_and(|&(before, _)| before < reach) {
+                while places.front().is_some_and(|&(before, _)| before < kept) {
                     places.pop_front();
                 }
-                let repeated = places.front().is_some_and(|&(_, before_ms)| before_ms >= young_ms);
+                let first = places.iter().find(|&&(before, _)| before >= reach);
+                let repeated = first.is_some_and(|&(_, before_ms)| before_ms >= young_ms);
                 while places.back().is_some_and(|&(_, before_ms)| before_ms <= timestamp_ms) {
                     places.pop_back();
                 }
@@ -86,6 +105,11 @@ mod tests {
 
     use super::*;
 
+    fn ids(offsets: u32, age_ms: i64) -> SeenIds {
+        let settings = FoldSettings { id_window_offsets: offsets, id_window_age_ms: age_ms, ..FoldSettings::default() };
+        SeenIds::new(offsets, &settings)
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
@@ -94,7 +118,7 @@ mod tests {
             age_ms in 0_i64..20,
             records in prop::collection::vec((1_i64..5, 0_u128..5, -20_i64..40), 1..120),
         ) {
-            let mut ids = SeenIds::new(offsets, age_ms);
+            let mut ids = ids(offsets, age_ms);
             let mut before: Vec<(i64, u128, i64)> = Vec::new();
             let mut offset = -1;
             for (step, id, timestamp_ms) in records {
@@ -110,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_by_twice_the_window() {
-        let mut ids = SeenIds::new(100, i64::MAX);
+        let mut ids = ids(100, i64::MAX);
         for offset in 0..10_000 {
             ids.note(offset, u128::from(offset.unsigned_abs()), 0);
             assert!(ids.seen.len() <= 201, "{} at offset {offset}", ids.seen.len());

@@ -16,7 +16,7 @@ use common::{
 };
 use tracing::warn;
 
-use super::{recount::ids_from, unchecked::Unchecked};
+use super::{course::Course, recount::ids_from, unchecked::Unchecked};
 use crate::fold::{Snapshot, SnapshotHead};
 
 /// How a topic of which everything is there already is read.
@@ -36,6 +36,7 @@ pub enum Start {
 #[derive(Debug)]
 pub struct Search<'s> {
     snapshot: &'s Snapshot,
+    course: Course,
     log_start: i64,
     oldest: Option<Box<Snapshot>>,
     seen: usize,
@@ -45,7 +46,7 @@ impl<'s> Search<'s> {
     /// Looks for where to begin in a log that starts at `log_start`.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, log_start: i64) -> Self {
-        Self { snapshot, log_start, oldest: None, seen: 0 }
+        Self { snapshot, course: Course::of(snapshot), log_start, oldest: None, seen: 0 }
     }
 
     /// Whether everything that was counted is still there to be counted again.
@@ -57,14 +58,12 @@ impl<'s> Search<'s> {
     /// Looks at an anchor.
     pub fn offer(&mut self, anchor: Snapshot) {
         let snapshot = self.snapshot;
-        let same_count = (anchor.generation, anchor.partition, anchor.first_offset)
-            == (snapshot.generation, snapshot.partition, snapshot.first_offset)
-            && anchor.settings == snapshot.settings;
-        if !same_count || anchor.next_offset > snapshot.next_offset {
+        let same_count = (anchor.partition, anchor.first_offset) == (snapshot.partition, snapshot.first_offset);
+        if !same_count || !self.course.passes(&anchor) || anchor.next_offset > snapshot.next_offset {
             return;
         }
         self.seen += 1;
-        let id_window = i64::from(anchor.settings.id_window_offsets);
+        let id_window = i64::from(self.course.id_window_offsets_max(anchor.migrations.len()));
         let ids_are_there = ids_from(anchor.next_offset, id_window, anchor.first_offset) >= self.log_start;
         // What was skipped behind the anchor can't be counted again.
         let no_hole_behind = anchor.skipped == snapshot.skipped;
@@ -95,7 +94,7 @@ impl<'s> Search<'s> {
                 0 => "no anchor".to_owned(),
                 seen => format!("none of {seen} anchors"),
             },
-            id_window: self.snapshot.settings.id_window_offsets,
+            id_window: self.course.id_window_offsets_max(0),
         })
     }
 }
@@ -131,7 +130,7 @@ fn offer(search: &mut Search<'_>, value: Option<&[u8]>, offset: i64) {
     let Some(value) = value else { return };
     // Read in full only where it can be of use: there may be hundreds, and of other generations.
     let head = SnapshotHead::parse(value);
-    if head.is_ok_and(|head| head.order().0 != search.snapshot.generation) {
+    if head.is_ok_and(|head| !search.course.has_generation(head.order().0)) {
         return;
     }
     match Snapshot::parse(value) {

@@ -11,11 +11,11 @@ use common::{
 };
 
 use super::{
+    course::Course,
     cube::put,
     evidence::{ClosedWindows, Contents},
     figures::{Exact, Grid, Share, Window},
 };
-use crate::fold::FoldSettings;
 
 /// How an accepted transaction stands to its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,32 +34,39 @@ struct Taken {
     cells: HashMap<u32, Share>,
 }
 
+/// The windows that begin at `from_ms` or later, as far as no later ones begin.
+#[derive(Clone, Copy, Debug)]
+struct Ruler {
+    from_ms: i64,
+    length_ms: i64,
+    lateness_ms: i64,
+}
+
 /// The windows that may still take transactions, and some that don't any more.
 #[derive(Debug)]
 pub(super) struct Windows {
-    length_ms: i64,
+    /// In the order in which they came into force.
+    rulers: Vec<Ruler>,
     allowance_ms: i64,
-    lateness_ms: i64,
+    /// Whose windows these are now.
+    generation: u64,
     watermark_ms: Option<i64>,
     taken: BTreeMap<i64, Taken>,
     done: ClosedWindows,
 }
 
 impl Windows {
-    pub(super) fn new(settings: &FoldSettings) -> Self {
-        Self {
-            length_ms: settings.window_ms,
-            allowance_ms: settings.out_of_order_ms,
-            lateness_ms: settings.lateness_ms,
-            watermark_ms: None,
+    /// Goes on, on some leg of a course, from windows as they were written down; `None` where they hold a name unknown here.
+    pub(super) fn resume(course: &Course, leg: usize, watermark_ms: Option<i64>, windows: &[Window]) -> Option<Self> {
+        let mut resumed = Self {
+            rulers: Vec::new(),
+            allowance_ms: 0,
+            generation: 0,
+            watermark_ms,
             taken: BTreeMap::new(),
             done: ClosedWindows::default(),
-        }
-    }
-
-    /// Goes on from windows as they were written down; `None` where they hold a name unknown here.
-    pub(super) fn resume(settings: &FoldSettings, watermark_ms: Option<i64>, windows: &[Window]) -> Option<Self> {
-        let mut resumed = Self { watermark_ms, ..Self::new(settings) };
+        };
+        (0..=leg).for_each(|leg| resumed.take_up(course, leg));
         for window in windows {
             let mut cells = HashMap::new();
             for (kind, row) in &window.cells {
@@ -72,13 +79,41 @@ impl Windows {
         Some(resumed)
     }
 
+    /// Goes over to the settings of the next leg. What takes nothing any more belongs to the generation that ends; all
+    /// else is given out by the next.
+    pub(super) fn go_over(&mut self, course: &Course, leg: usize) {
+        self.put_away();
+        self.take_up(course, leg);
+    }
+
+    fn take_up(&mut self, course: &Course, leg: usize) {
+        let settings = course.settings(leg);
+        let before = leg.checked_sub(1).and_then(|before| course.end(before));
+        // Where a migration changed no window, or there was none yet, the ruler before makes way.
+        let replaced = || self.rulers.pop().map_or(i64::MIN, |ruler| ruler.from_ms);
+        let from_ms = before.and_then(|end| end.windows_from_ms).unwrap_or_else(replaced);
+        self.rulers.push(Ruler { from_ms, length_ms: settings.window_ms, lateness_ms: settings.lateness_ms });
+        self.allowance_ms = settings.out_of_order_ms;
+        self.generation = course.generation(leg);
+    }
+
+    /// Start and end of the window of an event time, and the watermark from which on it takes nothing more.
+    fn window_of(&self, at_ms: i64) -> [i64; 3] {
+        let place = self.rulers.iter().rposition(|ruler| ruler.from_ms <= at_ms).unwrap_or(0);
+        let Ruler { length_ms, lateness_ms, .. } = self.rulers[place];
+        let start_ms = at_ms.div_euclid(length_ms) * length_ms;
+        let next_ms = self.rulers[place + 1..].iter().map(|ruler| ruler.from_ms).min().unwrap_or(i64::MAX);
+        let end_ms = next_ms.min(start_ms + length_ms);
+        [start_ms, end_ms, end_ms + lateness_ms]
+    }
+
     /// Counts an accepted transaction against the watermark as it stood before it.
     pub(super) fn add(&mut self, transaction: &Transaction<'_>, timestamp_ms: i64) -> Timing {
         let occurred_at_ms = transaction.occurred_at_ms;
-        let start_ms = occurred_at_ms.div_euclid(self.length_ms) * self.length_ms;
-        let timing = if !self.is_closed(start_ms) {
+        let [start_ms, end_ms, done_ms] = self.window_of(occurred_at_ms);
+        let timing = if !self.has_passed(end_ms) {
             Timing::OnTime
-        } else if !self.is_done(start_ms) {
+        } else if !self.has_passed(done_ms) {
             Timing::Late
         } else {
             Timing::TooLate
@@ -95,21 +130,18 @@ impl Windows {
         timing
     }
 
-    fn is_closed(&self, start_ms: i64) -> bool {
-        self.watermark_ms.is_some_and(|watermark_ms| watermark_ms >= start_ms + self.length_ms)
-    }
-
-    fn is_done(&self, start_ms: i64) -> bool {
-        self.watermark_ms.is_some_and(|watermark_ms| watermark_ms >= start_ms + self.length_ms + self.lateness_ms)
+    fn has_passed(&self, at_ms: i64) -> bool {
+        self.watermark_ms.is_some_and(|watermark_ms| watermark_ms >= at_ms)
     }
 
     /// Puts away windows that take nothing any more. When it is called changes no number.
     pub(super) fn put_away(&mut self) {
-        while let Some((&start_ms, _)) = self.taken.first_key_value()
-            && self.is_done(start_ms)
-            && let Some((_, taken)) = self.taken.pop_first()
-        {
-            self.done.add(start_ms, taken.late, &Contents::of(&taken.grid()));
+        let is_done = |&start_ms: &i64| self.has_passed(self.window_of(start_ms)[2]);
+        let done: Vec<i64> = self.taken.keys().copied().filter(is_done).collect();
+        for start_ms in done {
+            if let Some(taken) = self.taken.remove(&start_ms) {
+                self.done.add(start_ms, self.generation, taken.late, &Contents::of(&taken.grid()));
+            }
         }
     }
 
@@ -123,10 +155,10 @@ impl Windows {
         let mut open = Vec::with_capacity(self.taken.len());
         let mut closed = std::mem::take(&mut self.done);
         for (&start_ms, taken) in &self.taken {
-            let window =
-                Window { start_ms, closed: self.is_closed(start_ms), revision: taken.late, cells: taken.grid() };
+            let is_closed = self.has_passed(self.window_of(start_ms)[1]);
+            let window = Window { start_ms, closed: is_closed, revision: taken.late, cells: taken.grid() };
             if window.closed {
-                closed.add(start_ms, taken.late, &Contents::of(&window.cells));
+                closed.add(start_ms, self.generation, taken.late, &Contents::of(&window.cells));
             }
             open.push(window);
         }

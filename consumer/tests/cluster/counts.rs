@@ -60,6 +60,7 @@ counts! {
     /// Workers that went over to another generation.
     superseded,
     resets,
+    migrations,
     compacted,
     /// Compactions that took the highest snapshot, for a lower one stood behind it.
     undone,

@@ -29,6 +29,8 @@ mod events;
 mod evidence;
 mod faults;
 mod hand;
+#[path = "../simulation/legs.rs"]
+mod legs;
 #[path = "../simulation/log.rs"]
 #[allow(dead_code, reason = "the simulation next door has its logs drawn by proptest")]
 mod log;

@@ -163,7 +163,8 @@ impl Cluster<'_> {
         if before.order != Some(order) {
             return;
         }
-        let has_cause = self.watch.was_buried[partition];
+        // Windows alone can wait at the beginning of a generation only, where a migration has them given out again.
+        let has_cause = self.watch.was_buried[partition] || !made.windows.is_empty();
         self.hold(has_cause, || format!("{partition}: {order:?} is written again without need"));
         let known = process.view.snapshot(numbered(partition)).map(|known| known.order());
         // Once it may be: it was wanted before the higher one was known.
@@ -242,7 +243,9 @@ impl Cluster<'_> {
         let Some(stored) = topics.highest().map(|found| found.stored.clone()) else { return };
         topics.evidence.state_topic = topics.state.iter().map(|record| record.stored.clone()).collect();
         let verdict = verdict::check_figures(&topics.evidence).map(drop);
-        let state = PartitionState::restore(&stored.snapshot, 9).map(|state| {
+        let state = PartitionState::restore(&stored.snapshot, 9).map(|mut state| {
+            // Those that a migration has given out again.
+            state.take_closed_windows();
             let last = Counting::restore(&stored, topics.log, topics.log_start).folding.last_record().cloned();
             timeless(&state.snapshot(last, 0)) == timeless(&stored.snapshot)
         });

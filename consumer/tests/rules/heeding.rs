@@ -97,3 +97,16 @@ fn the_view_says_only_what_is_above_a_snapshot() {
     assert_eq!(above((2, 3)), None);
     assert_eq!(above((2, 4)), None);
 }
+
+#[test]
+fn something_unreadable_has_an_owner_restore_once() {
+    let view = View::default();
+    let highest = snapshot(1, 10);
+    view.publish(Arc::clone(&highest), 3);
+    let mut owner = gone_on_from(&highest);
+    view.set_unreadable(PARTITION + 1);
+    assert!(!owner.heed(&view), "of another partition");
+    view.set_unreadable(PARTITION);
+    assert!(owner.heed(&view), "it may be of a higher generation");
+    assert!(!owner.heed(&view), "whoever has restored knows");
+}

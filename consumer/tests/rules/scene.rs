@@ -1,7 +1,7 @@
 //! The stage: one partition, its log, and the state that is made of it.
 
 use common::wire::Reason;
-use consumer::fold::{FoldSettings, LastRecord, Ledger, PartitionState, Snapshot, Verdict};
+use consumer::fold::{FoldSettings, LastRecord, Ledger, PartitionState, Snapshot, Verdict, windows_from};
 
 use crate::records::{Body, NOON_MS, Record, instant, sequence};
 
@@ -69,6 +69,13 @@ impl Scene {
         self.fold_at(offset, record)
     }
 
+    /// Folds records of these ids that were paid at these times.
+    pub(crate) fn fold_all(&mut self, paid_at: &[(u128, i64)]) {
+        for &(id, after_noon_ms) in paid_at {
+            self.fold(paid(id, after_noon_ms));
+        }
+    }
+
     /// Folds a record at `offset`, and checks what must hold after each.
     pub(crate) fn fold_at(&mut self, offset: i64, record: Record) -> Fate {
         if self.restarts {
@@ -106,6 +113,19 @@ impl Scene {
     /// Goes on from a snapshot, as another process would.
     pub(crate) fn restart(&mut self) {
         let snapshot = self.snapshot();
+        self.go_on_from(&snapshot);
+        assert_eq!(self.snapshot(), snapshot);
+    }
+
+    /// Goes on with other settings, as after `consumer migrate`. Gives from when on their windows hold, after noon.
+    pub(crate) fn migrate(&mut self, settings: &FoldSettings) -> Option<i64> {
+        let snapshot = self.snapshot();
+        let windows_from_ms = windows_from(std::slice::from_ref(&snapshot), settings);
+        self.go_on_from(&snapshot.migrated(snapshot.generation + 1, settings, windows_from_ms, 0));
+        self.snapshot().migrations.last()?.windows_from_ms.map(|ms| ms - NOON_MS)
+    }
+
+    fn go_on_from(&mut self, snapshot: &Snapshot) {
         let read = Snapshot::parse(&snapshot.to_value()).expect("it was written a moment ago");
         let mut state = PartitionState::restore(&read, 11).expect("and by the same version");
         let from = state.id_window_start();
@@ -113,7 +133,6 @@ impl Scene {
             state.remember(&record.view());
         }
         self.state = state;
-        assert_eq!(self.snapshot(), snapshot);
     }
 
     /// Count and sum in EUR.

@@ -58,7 +58,7 @@ fn a_higher_generation_counts_more_than_a_higher_offset() {
 #[test]
 fn a_snapshot_of_a_newer_version_is_refused_and_says_so() {
     for (what, value) in [
-        ("snapshot format 2", changed(|value| value["format"] = json!(2))),
+        ("snapshot format 3", changed(|value| value["format"] = json!(3))),
         // Of a layout that is known, but not as it is known: not to be passed over as if it were no snapshot.
         ("generation", br#"{"format":1}"#.to_vec()),
         ("too_pretty", changed(|value| value["ledger"]["rejected"]["too_pretty"] = json!(1))),

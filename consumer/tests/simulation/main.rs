@@ -14,6 +14,7 @@
 mod counting;
 mod crash_free;
 mod evidence;
+mod legs;
 mod log;
 mod moves;
 mod oracle;

@@ -1,6 +1,9 @@
 //! What can happen next.
 
+use consumer::fold::FoldSettings;
 use proptest::prelude::*;
+
+use crate::small;
 
 /// What happens next. `who` counts workers from the newest back.
 #[derive(Clone, Debug)]
@@ -38,6 +41,10 @@ pub(crate) enum Move {
         window_ms: i64,
         id_window_offsets: u32,
     },
+    /// A new generation, with other settings, from the highest snapshot.
+    Migrate {
+        settings: FoldSettings,
+    },
 }
 
 impl Move {
@@ -55,13 +62,28 @@ impl Move {
                 84..92 => Self::Crash { who },
                 92 | 93 => Self::Compact { kept: detail },
                 94 | 95 => Self::Lose { newest: few / 10 + 1 },
-                96 | 97 => Self::Reset {
+                96 => Self::Reset {
                     window_ms: if much < 50 { 700 } else { 1_000 },
                     id_window_offsets: u32::from(much % 12) + 1,
                 },
+                97 => Self::Migrate { settings: other_settings(u32::from(much), detail) },
                 _ if retention => Self::Retain { offsets: i64::from(much) / 4 + 1 },
                 _ => Self::Start,
             }
         })
+    }
+}
+
+/// Any of a few values for each setting that can be changed.
+fn other_settings(much: u32, detail: u64) -> FoldSettings {
+    let one_of = |values: [i64; 4], place: u32| values[(detail >> (2 * place) & 3) as usize];
+    FoldSettings {
+        window_ms: one_of([700, 1_000, 1_000, 2_500], 0),
+        lateness_ms: one_of([0, 1_000, 3_000, 6_000], 1),
+        out_of_order_ms: one_of([0, 200, 200, 900], 2),
+        future_skew_ms: one_of([0, 500, 500, 1_000], 3),
+        id_window_age_ms: one_of([500, 1_500, 1_500, 4_000], 4),
+        id_window_offsets: much % 16 + 1,
+        ..small()
     }
 }

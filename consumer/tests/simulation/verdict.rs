@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use crate::{
     crash_free::CrashFree,
-    evidence::{Evidence, Loss},
+    evidence::{Evidence, Loss, Stored},
+    legs::{leg_at, legs},
     oracle::{self, Expected},
 };
 
@@ -45,20 +46,17 @@ pub(crate) fn check_figures<'e>(evidence: &'e Evidence<'_>) -> Result<(&'e Snaps
 
     // Every generation leaves an anchor at its very beginning, as good as any snapshot, as soon as anybody works on it.
     let has_anchor = |generation| evidence.anchors.iter().any(|anchor| anchor.generation == generation);
-    let is_worked_on = |snapshot: &Snapshot| snapshot.next_offset > snapshot.first_offset;
+    let beginning = |snapshot: &Snapshot| snapshot.migrations.last().map_or(snapshot.first_offset, |last| last.offset);
+    let is_worked_on = |snapshot: &Snapshot| snapshot.next_offset > beginning(snapshot);
     let worked_on = evidence.state_topic.iter().filter(|stored| is_worked_on(&stored.snapshot));
     prop_assert!(worked_on.map(|stored| stored.snapshot.generation).all(has_anchor));
     prop_assert!(evidence.anchors.iter().all(|anchor| evidence.ever_made.iter().any(|made| made.snapshot == *anchor)));
 
-    let lost_alike = evidence.ever_made.iter().all(|stored| {
-        let other = &stored.snapshot;
-        other.generation != last.generation
-            || (has_same_beginning(other, last) && is_past_of(&stored.losses, other.next_offset, losses))
-    });
+    let lost_alike = evidence.ever_made.iter().all(|stored| has_lost_alike(stored, last, losses));
     check_dead_letters(evidence, last, &crash_free, lost_alike)?;
     check_windows(evidence, last, &crash_free, lost_alike)?;
 
-    let expected = oracle::count(evidence.log, &last.settings, last.first_offset, losses);
+    let expected = oracle::count(evidence.log, last, losses);
     prop_assert_eq!(&crash_free.dead_letters, &expected.rejected);
     check_numbers(last, &expected)?;
     check_closed(last, &crash_free, &expected)?;
@@ -72,9 +70,24 @@ pub(crate) fn timeless(snapshot: &Snapshot) -> Snapshot {
     timeless
 }
 
-/// Whether two states began alike: with the same settings, at the same place.
+/// Whether two states began alike: with the same settings, at the same place, on the same way.
 fn has_same_beginning(one: &Snapshot, other: &Snapshot) -> bool {
-    (one.generation, one.first_offset) == (other.generation, other.first_offset) && one.settings == other.settings
+    (one.generation, one.first_offset) == (other.generation, other.first_offset)
+        && (&one.settings, &one.migrations) == (&other.settings, &other.migrations)
+}
+
+/// Whether a state is on none of the legs of `last`, or lost on it what `last` did. What became of it behind the end of
+/// its leg is of no concern.
+fn has_lost_alike(stored: &Stored, last: &Snapshot, all: &[Loss]) -> bool {
+    let other = &stored.snapshot;
+    let legs = legs(last);
+    let Some(place) = legs.iter().position(|leg| leg.generation == other.generation) else { return true };
+    let (leg, end) = (&legs[place], legs[place].end_offset());
+    let losses: Vec<Loss> = stored.losses.iter().filter(|loss| loss.at() < end).copied().collect();
+    other.first_offset == last.first_offset
+        && other.settings == *leg.settings
+        && other.migrations == last.migrations[..place]
+        && is_past_of(&losses, other.next_offset.min(end), all)
 }
 
 /// Whether a state at `next_offset` with these losses may have become the one that lost `all`.
@@ -89,7 +102,9 @@ fn check_dead_letters(
     crash_free: &CrashFree<'_>,
     lost_alike: bool,
 ) -> Result<(), TestCaseError> {
-    let ours = evidence.dead_letters.iter().filter(|letter| letter.generation == last.generation);
+    // What a generation rejected behind its end, before its consumers had heard of that, counts no more.
+    let ours =
+        evidence.dead_letters.iter().filter(|letter| letter.generation == leg_at(last, letter.offset).generation);
     let written: BTreeMap<_, _> = ours.map(|letter| (letter.offset, letter.reason)).collect();
     if lost_alike {
         prop_assert_eq!(&written, &crash_free.dead_letters);
@@ -107,9 +122,10 @@ fn check_windows(
     crash_free: &CrashFree<'_>,
     lost_alike: bool,
 ) -> Result<(), TestCaseError> {
-    let ours = || evidence.windows.iter().map(Arc::as_ref).filter(|window| window.generation == last.generation);
-    for window in ours().filter(|_| lost_alike) {
-        let identity = (window.start_ms, window.revision);
+    let generations: Vec<u64> = legs(last).iter().map(|leg| leg.generation).collect();
+    let ours = || evidence.windows.iter().map(Arc::as_ref).filter(|window| generations.contains(&window.generation));
+    for window in ours().filter(|window| lost_alike && window.generation == last.generation) {
+        let identity = (window.generation, window.start_ms, window.revision);
         prop_assert_eq!(Some(window), crash_free.windows.get(&identity), "window {:?}", identity);
     }
     for window in highest(crash_free.windows.values()).values() {
@@ -122,7 +138,7 @@ fn highest<'a>(windows: impl Iterator<Item = &'a ClosedWindow>) -> BTreeMap<i64,
     let mut highest: BTreeMap<i64, &ClosedWindow> = BTreeMap::new();
     for window in windows {
         let known = highest.entry(window.start_ms).or_insert(window);
-        if window.revision > known.revision {
+        if (window.generation, window.revision) > (known.generation, known.revision) {
             *known = window;
         }
     }
@@ -153,12 +169,14 @@ fn check_numbers(last: &Snapshot, expected: &Expected) -> Result<(), TestCaseErr
 /// Every window that has closed was given out with all its amounts, and no other.
 fn check_closed(last: &Snapshot, crash_free: &CrashFree<'_>, expected: &Expected) -> Result<(), TestCaseError> {
     let given_out = highest(crash_free.windows.values());
-    let is_closed = |start_ms: i64| Some(start_ms + last.settings.window_ms) <= expected.watermark_ms;
-    let closed: Vec<_> = expected.windows.iter().filter(|(start_ms, _)| is_closed(**start_ms)).collect();
+    let closed = expected.windows.iter().filter(|(_, window)| Some(window.end_ms) <= expected.watermark_ms);
+    let closed: Vec<_> = closed.collect();
     prop_assert_eq!(given_out.len(), closed.len());
-    for (window, (start_ms, amounts)) in given_out.values().zip(closed) {
+    for (window, (start_ms, oracle::Window { end_ms, generation, amounts, .. })) in given_out.values().zip(closed) {
         prop_assert_eq!(window.start_ms, *start_ms);
-        prop_assert_eq!(window.end_ms, start_ms + last.settings.window_ms);
+        prop_assert_eq!(window.end_ms, *end_ms);
+        prop_assert_eq!(window.generation, generation.unwrap_or(last.generation), "window {}", start_ms);
+        prop_assert_eq!(window.since_generation, legs(last)[0].generation);
         prop_assert_eq!(window.partition, last.partition);
         let mut cells = BTreeMap::new();
         for (_, currency, cell) in window.grid.cells() {
@@ -180,11 +198,11 @@ fn check_held(last: &Snapshot, expected: &Expected) -> Result<(), TestCaseError>
     let snapshot: serde_json::Value = serde_json::from_slice(&last.to_value()).expect("a snapshot is JSON");
     let held = snapshot["windows"].as_array().expect("windows are a list");
     let held: Vec<_> = held.iter().map(|window| window["start_ms"].as_i64()).collect();
-    let takes_more =
-        |start_ms: i64| Some(start_ms + last.settings.window_ms + last.settings.lateness_ms) > expected.watermark_ms;
-    let alive: Vec<_> = expected.windows.keys().copied().filter(|start_ms| takes_more(*start_ms)).map(Some).collect();
+    let alive = expected.windows.iter().filter(|(_, window)| Some(window.final_ms) > expected.watermark_ms);
+    let alive: Vec<_> = alive.map(|(start_ms, _)| Some(*start_ms)).collect();
     prop_assert_eq!(&held, &alive);
-    prop_assert!(held.len() as u64 <= last.settings.windows_max().unsigned_abs(), "{:?}", held);
+    let most: i64 = legs(last).iter().map(|leg| leg.settings.windows_max()).sum();
+    prop_assert!(held.len() as u64 <= most.unsigned_abs(), "{:?}", held);
     Ok(())
 }
 

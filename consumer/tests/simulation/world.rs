@@ -2,10 +2,12 @@
 //!
 //! Former workers stay alive until they crash: nothing here fences them.
 
-use consumer::fold::{FoldSettings, PartitionState};
+use std::{slice, sync::Arc};
+
+use consumer::fold::{FoldSettings, MIGRATIONS_MAX, PartitionState, windows_from};
 
 use crate::{
-    evidence::{Evidence, Write},
+    evidence::{Evidence, Stored, Write},
     log::Log,
     moves::Move,
     worker::{Out, Worker},
@@ -43,7 +45,7 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn play(&mut self, step: &Move) {
-        match *step {
+        match step.clone() {
             Move::Start => self.start(),
             Move::Fold { who, records, into_hole } => {
                 let place = self.place(who);
@@ -75,6 +77,7 @@ impl<'a> World<'a> {
             }
             Move::Retain { offsets } => self.log_start = (self.log_start + offsets).min(self.log.end_offset),
             Move::Reset { window_ms, id_window_offsets } => self.reset(window_ms, id_window_offsets),
+            Move::Migrate { settings } => self.migrate(&settings),
         }
     }
 
@@ -111,6 +114,20 @@ impl<'a> World<'a> {
         let place = self.workers.len() - 1;
         self.checkpoint(place);
         self.write(place, usize::MAX);
+    }
+
+    fn migrate(&mut self, settings: &FoldSettings) {
+        let Some(Stored { snapshot, losses }) = self.evidence.newest().cloned() else { return };
+        if snapshot.migrations.len() == MIGRATIONS_MAX {
+            return;
+        }
+        self.generations += 1;
+        let windows_from_ms = windows_from(slice::from_ref(&*snapshot), settings);
+        let migrated = snapshot.migrated(self.generations, settings, windows_from_ms, self.written);
+        let stored = Stored { snapshot: Arc::new(migrated), losses };
+        self.evidence.ever_made.push(stored.clone());
+        self.evidence.state_topic.push(stored);
+        self.start();
     }
 
     fn checkpoint(&mut self, place: usize) {

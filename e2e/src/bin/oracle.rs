@@ -12,11 +12,12 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use clap::Parser;
-use e2e::oracle::{Ends, Settings, differences, invariants_broken, recount_each};
+use e2e::oracle::{Ends, History, Settings, differences, invariants_broken, recount_each};
 use e2e::{Checked, schema};
 use serde_json::Value;
 
-/// Counts a topic of transactions a second time, sharing no code with the consumer, and compares.
+/// Counts a topic of transactions a second time, sharing no code with the consumer, and compares. Settings are those that
+/// hold now; before a `consumer migrate` it follows what the summary says of them.
 #[derive(Debug, Parser)]
 #[command(name = "oracle")]
 struct Flags {
@@ -70,10 +71,11 @@ fn check(flags: &Flags) -> Checked<Vec<String>> {
         skew_ms: flags.future_skew_ms,
         ..Settings::default()
     };
-    let count =
-        |ends: &Ends| recount_each(&flags.kafka_bootstrap_servers, &flags.topic, ends, settings, |_, _, _| Ok(()));
+    let count = |ends: &Ends, history: &History| {
+        recount_each(&flags.kafka_bootstrap_servers, &flags.topic, ends, history, |_, _, _| Ok(()))
+    };
     let Some(file) = &flags.summary else {
-        let counted = count(&Ends::Now)?.to_json();
+        let counted = count(&Ends::Now, &settings.into())?.to_json();
         println!("{counted}");
         return Ok(invariants_broken(&counted));
     };
@@ -85,7 +87,7 @@ fn check(flags: &Flags) -> Checked<Vec<String>> {
     let summary: Value = serde_json::from_str(text.trim())?;
     // As far as the summary goes: the pipeline may be running on.
     let ends: BTreeMap<i32, i64> = partitions(&summary).collect();
-    let counted = count(&Ends::At(ends))?.to_json();
+    let counted = count(&Ends::At(ends), &History::of(settings, &summary)?)?.to_json();
     let mut wrong = schema::violations(&summary);
     wrong.extend(invariants_broken(&summary));
     wrong.extend(differences(&counted, &summary));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::world::{Sent, World};
-use crate::oracle::{self, Ends, Recount};
+use crate::oracle::{self, Ends, History, Recount};
 use crate::{Checked, Failure, evidence, schema, stage};
 
 /// How long catching up and verifying may take: a long run has a long log.
@@ -125,10 +125,11 @@ fn recount(world: &World, summary: &Value, differences: &mut Vec<String>) -> Che
         }
         ends.insert(number, next_offset);
     }
-    let generation = stage::generation(summary);
+    let history = History::of(stage.fold(), summary)?;
     let found = Mutex::new(Vec::new());
     let (bootstrap, topic) = (stage.cluster().bootstrap(), stage.topic());
-    let recount = oracle::recount_each(bootstrap, topic, &Ends::At(ends), stage.fold(), |client, index, counted| {
+    let recount = oracle::recount_each(bootstrap, topic, &Ends::At(ends), &history, |client, index, counted| {
+        let generation = stage::generation(summary, index);
         let mut wrong = evidence::dead_letters(client, topic, generation, index, counted)?;
         wrong.extend(evidence::windows(client, topic, generation, index, counted)?);
         found.lock().unwrap_or_else(PoisonError::into_inner).extend(wrong);

@@ -14,17 +14,22 @@
 //! counted and closed takes a few hundred kilobytes, so a log of any length can be counted partition by partition.
 
 mod compare;
+mod history;
+mod ids;
 mod lists;
 mod partition;
 mod recount;
 mod totals;
 mod value;
+mod window;
 
 pub use compare::{differences, invariants_broken};
+pub use history::{Change, History};
 pub use partition::{Partition, Rejected, digest};
 pub use recount::{Ends, Recount, recount, recount_each};
 pub use totals::{Amounts, Totals};
 pub use value::Valid;
+pub use window::Window;
 
 /// The numbers that the rules leave open, with the defaults of the consumer.
 #[derive(Debug, Clone, Copy)]

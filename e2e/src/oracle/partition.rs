@@ -1,9 +1,9 @@
 //! One partition, counted record after record.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Settings, Totals, Valid, value};
+use super::{Change, Settings, Totals, Valid, Window, ids::Ids, value, window::Lengths};
 use crate::kafka::Record;
 
 /// A rejected record: what its dead letter must be.
@@ -28,7 +28,13 @@ pub fn digest(value: Option<&[u8]>) -> u64 {
 /// Everything that is known of a partition after its records up to [`Partition::next_offset`].
 #[derive(Debug, Clone)]
 pub struct Partition {
+    /// Those in force at `next_offset`.
     settings: Settings,
+    last_settings: Settings,
+    changes: Vec<Change>,
+    /// The watermark at each change that has been passed.
+    pub watermarks_at_changes: Vec<Option<i64>>,
+    lengths: Lengths,
     /// Where the count began.
     pub first_offset: i64,
     /// The offset after the last one counted or passed over.
@@ -57,12 +63,13 @@ pub struct Partition {
     pub missing_from_sequence: u64,
     /// Totals of the accepted records.
     pub totals: Totals,
-    /// Totals by currency and by type, by window start (milliseconds), of the records that were not too late.
-    pub windows: BTreeMap<i64, Totals>,
+    /// Windows by their start (milliseconds), with the records that were not too late.
+    pub windows: BTreeMap<i64, Window>,
     /// The watermark, milliseconds; unset before the first accepted record.
     pub watermark_ms: Option<i64>,
-    ids: HashMap<u128, Vec<(i64, i64)>>,
-    ids_in_order: VecDeque<(i64, u128)>,
+    ids: Ids,
+    /// How far back ids are kept: as far as any of the settings ask for them.
+    kept_offsets: i64,
     sequences: HashMap<u64, (u64, i64)>,
     evicted: bool,
 }
@@ -71,8 +78,21 @@ impl Partition {
     /// Nothing counted yet, beginning at `first_offset`.
     #[must_use]
     pub fn new(first_offset: i64, settings: Settings) -> Self {
+        Self::through(first_offset, settings, Vec::new())
+    }
+
+    /// The same, where `settings` come only after these changes.
+    #[must_use]
+    pub fn through(first_offset: i64, settings: Settings, changes: Vec<Change>) -> Self {
+        let first = changes.first().map_or(settings, |change| change.from);
+        let all = changes.iter().map(|change| change.from).chain([settings]);
+        let kept_offsets = all.map(|settings| settings.id_window_offsets).max().unwrap_or_default();
         Self {
-            settings,
+            settings: first,
+            last_settings: settings,
+            changes,
+            watermarks_at_changes: Vec::new(),
+            lengths: Lengths::new(first),
             first_offset,
             next_offset: first_offset,
             skipped: 0,
@@ -89,17 +109,54 @@ impl Partition {
             totals: Totals::default(),
             windows: BTreeMap::new(),
             watermark_ms: None,
-            ids: HashMap::new(),
-            ids_in_order: VecDeque::new(),
+            ids: Ids::default(),
+            kept_offsets,
             sequences: HashMap::new(),
             evicted: false,
         }
     }
 
     /// Windows that the watermark has passed, by their start in milliseconds.
-    pub fn closed_windows(&self) -> impl Iterator<Item = (i64, &Totals)> {
-        let passed = |start: i64| self.watermark_ms.is_some_and(|mark| start + self.settings.window_ms <= mark);
-        self.windows.iter().map(|(&start, totals)| (start, totals)).filter(move |(start, _)| passed(*start))
+    pub fn closed_windows(&self) -> impl Iterator<Item = (i64, &Window)> {
+        let passed = |end_ms| self.watermark_ms.is_some_and(|mark| end_ms <= mark);
+        self.windows.iter().map(|(&start, window)| (start, window)).filter(move |(_, window)| passed(window.end_ms))
+    }
+
+    /// The generation that counted what stands at an offset, if the last one is `generation`.
+    #[must_use]
+    pub fn generation_at(&self, offset: i64, generation: u64) -> u64 {
+        self.changes.iter().find(|change| offset < change.offset).map_or(generation, |change| change.from_generation)
+    }
+
+    /// Whether a generation that has ended could still have changed the window that begins there, and so may have given
+    /// out what counts no more; `None` where that is no earlier generation.
+    #[must_use]
+    pub fn could_change(&self, generation: u64, start_ms: i64) -> Option<bool> {
+        let place = self.changes.iter().position(|change| change.from_generation == generation)?;
+        let (_, window) = self.lengths.window_of(start_ms);
+        Some(self.watermarks_at_changes.get(place)?.is_none_or(|mark| window.final_ms > mark))
+    }
+
+    /// The generations before the last, and where each ended.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Goes over to the settings that hold at an offset.
+    fn change_up_to(&mut self, offset: i64) {
+        while let Some(change) = self.changes.get(self.watermarks_at_changes.len()).filter(|next| next.offset <= offset)
+        {
+            let mark = self.watermark_ms.unwrap_or(i64::MIN);
+            for window in self.windows.values_mut().filter(|window| window.final_ms <= mark) {
+                window.generation.get_or_insert(change.from_generation);
+            }
+            let windows_from_ms = change.windows_from_ms;
+            self.watermarks_at_changes.push(self.watermark_ms);
+            let next = self.changes.get(self.watermarks_at_changes.len());
+            self.settings = next.map_or(self.last_settings, |next| next.from);
+            self.lengths.change(windows_from_ms, self.settings);
+        }
     }
 
     /// Offsets passed over that held no record of a producer.
@@ -117,8 +174,7 @@ impl Partition {
     /// Forgets what only counting on and [`crate::evidence`] need: the ids of the last records, what was rejected, the
     /// windows. What is left is small however long the log is.
     pub fn close(&mut self) {
-        self.ids = HashMap::new();
-        self.ids_in_order = VecDeque::new();
+        self.ids = Ids::default();
         self.rejected_records = Vec::new();
         self.windows = BTreeMap::new();
     }
@@ -132,12 +188,14 @@ impl Partition {
     /// Goes on to `offset`: nothing but markers and holes lies between.
     pub fn pass_to(&mut self, offset: i64) {
         assert!(offset >= self.next_offset, "passing goes forward");
+        self.change_up_to(offset);
         self.next_offset = offset;
     }
 
     /// Counts the next record.
     pub fn take(&mut self, record: &Record) {
         assert!(record.offset >= self.next_offset, "records come in the order of their offsets");
+        self.change_up_to(record.offset);
         self.consumed += 1;
         self.next_offset = record.offset + 1;
         let Ok(sequence) =
@@ -147,9 +205,10 @@ impl Partition {
         };
         let read = value::read(record.value.as_deref(), record.timestamp_ms, &self.settings);
         // Whatever becomes of a valid record, its id has been seen.
-        let seen = read.as_ref().is_ok_and(|valid| self.id_was_seen(valid.id, record));
+        let (ids, kept) = (&mut self.ids, self.kept_offsets);
+        let seen = read.as_ref().is_ok_and(|valid| ids.was_seen(valid.id, record, &self.settings, kept));
         if let Ok(valid) = &read {
-            self.remember_id(valid.id, record);
+            ids.remember(valid.id, record);
         }
         let Ok(redelivered) = sequence.map_or(Ok(false), |sequence| self.follow(sequence, record.offset)) else {
             return self.reject(record, "invalid_header");
@@ -198,38 +257,18 @@ impl Partition {
         Ok(false)
     }
 
-    fn id_was_seen(&mut self, id: u128, record: &Record) -> bool {
-        let offset_min = record.offset - self.settings.id_window_offsets;
-        while self.ids_in_order.front().is_some_and(|&(offset, _)| offset < offset_min) {
-            let (_, old) = self.ids_in_order.pop_front().expect("there is a front");
-            let places = self.ids.get_mut(&old).expect("every id in order is in the map");
-            places.remove(0);
-            if places.is_empty() {
-                self.ids.remove(&old);
-            }
-        }
-        let timestamp_min = record.timestamp_ms.saturating_sub(self.settings.id_window_ms);
-        self.ids.get(&id).is_some_and(|places| places.iter().any(|&(_, timestamp)| timestamp >= timestamp_min))
-    }
-
-    fn remember_id(&mut self, id: u128, record: &Record) {
-        self.ids.entry(id).or_default().push((record.offset, record.timestamp_ms));
-        self.ids_in_order.push_back((record.offset, id));
-    }
-
     fn accept(&mut self, valid: &Valid, timestamp_ms: i64) {
         self.accepted += 1;
         self.totals.add(valid);
-        let start = valid.occurred_at_ms.div_euclid(self.settings.window_ms) * self.settings.window_ms;
-        let end = start + self.settings.window_ms;
-        let passed_by_ms = self.watermark_ms.map(|watermark| watermark.saturating_sub(end));
-        match passed_by_ms {
-            Some(by) if by >= self.settings.lateness_ms => self.too_late += 1,
-            Some(by) if by >= 0 => self.revised += 1,
-            _ => self.on_time += 1,
+        let (start, window) = self.lengths.window_of(valid.occurred_at_ms);
+        let passed = |at_ms| self.watermark_ms.is_some_and(|mark| at_ms <= mark);
+        match (passed(window.end_ms), passed(window.final_ms)) {
+            (_, true) => self.too_late += 1,
+            (true, false) => self.revised += 1,
+            (false, false) => self.on_time += 1,
         }
-        if passed_by_ms.is_none_or(|by| by < self.settings.lateness_ms) {
-            self.windows.entry(start).or_default().add_to_window(valid);
+        if !passed(window.final_ms) {
+            self.windows.entry(start).or_insert(window).totals.add_to_window(valid);
         }
         let candidate = valid.occurred_at_ms.min(timestamp_ms).saturating_sub(self.settings.out_of_order_ms);
         self.watermark_ms = Some(self.watermark_ms.map_or(candidate, |watermark| watermark.max(candidate)));
@@ -336,6 +375,26 @@ mod tests {
         later.timestamp_ms += settings.id_window_ms + 1;
         partition.take(&later);
         assert_eq!(partition.accepted, 4);
+    }
+
+    #[test]
+    fn other_settings_hold_from_their_offset_on_and_other_windows_from_their_time_on() {
+        let minute = 60_000;
+        let change = |offset, windows_from_ms, from| Change { offset, windows_from_ms, from_generation: 1, from };
+        let wider = Settings { window_ms: 5 * minute, id_window_offsets: 9, ..Settings::default() };
+        let narrow = Settings { id_window_offsets: 1, ..Settings::default() };
+        let start_ms = NOW_MS - NOW_MS.rem_euclid(5 * minute);
+        let changes = vec![change(2, Some(start_ms), narrow)];
+        let mut partition = Partition::through(0, wider, changes);
+        for (offset, id, ago_ms) in
+            [(0, 1, 20 * minute), (1, 2, 15 * minute), (2, 1, 0), (3, 3, 0), (4, 4, 14 * minute)]
+        {
+            partition.take(&record(offset, &transaction(id, 1, ago_ms), None));
+        }
+        assert_eq!((partition.repeated, partition.accepted), (1, 4), "two offsets back is not too far any more");
+        let lengths: Vec<i64> = partition.windows.iter().map(|(start, window)| window.end_ms - start).collect();
+        assert_eq!(lengths, [minute, minute, minute, 5 * minute]);
+        assert_eq!((partition.generation_at(1, 2), partition.generation_at(2, 2)), (1, 2));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Partition, Settings, Totals};
+use super::{History, Partition, Totals};
 use crate::Checked;
 use crate::kafka::{Client, KafkaError};
 
@@ -30,10 +30,10 @@ pub struct Recount(pub BTreeMap<i32, Partition>);
 ///
 /// # Errors
 /// When the topic can't be read.
-pub fn recount(client: &mut Client, topic: &str, ends: &Ends, settings: Settings) -> Result<Recount, KafkaError> {
+pub fn recount(client: &mut Client, topic: &str, ends: &Ends, history: &History) -> Result<Recount, KafkaError> {
     let mut partitions = BTreeMap::new();
     for index in 0..count(client, topic)? {
-        partitions.insert(index, recount_partition(client, topic, index, ends, settings)?);
+        partitions.insert(index, recount_partition(client, topic, index, ends, history)?);
     }
     Ok(Recount(partitions))
 }
@@ -47,7 +47,7 @@ pub fn recount_each(
     bootstrap: &str,
     topic: &str,
     ends: &Ends,
-    settings: Settings,
+    history: &History,
     each: impl Fn(&mut Client, i32, &Partition) -> Checked + Sync,
 ) -> Checked<Recount> {
     let count = count(&mut Client::new(bootstrap), topic)?;
@@ -60,7 +60,7 @@ pub fn recount_each(
             if index >= count {
                 return Ok(counted);
             }
-            let mut partition = recount_partition(&mut client, topic, index, ends, settings)?;
+            let mut partition = recount_partition(&mut client, topic, index, ends, history)?;
             each(&mut client, index, &partition)?;
             partition.close();
             counted.push((index, partition));
@@ -83,9 +83,9 @@ fn recount_partition(
     topic: &str,
     index: i32,
     ends: &Ends,
-    settings: Settings,
+    history: &History,
 ) -> Result<Partition, KafkaError> {
-    let mut partition = Partition::new(client.log_start(topic, index)?, settings);
+    let mut partition = Partition::through(client.log_start(topic, index)?, history.settings(), history.changes(index));
     let end = match ends {
         Ends::Now => client.stable_end(topic, index)?,
         Ends::At(ends) => ends.get(&index).copied().unwrap_or(partition.first_offset),
@@ -155,12 +155,23 @@ impl Recount {
 }
 
 fn one_partition(index: i32, partition: &Partition) -> Value {
-    let watermark = partition.watermark_ms.and_then(chrono::DateTime::from_timestamp_millis);
-    json!({
+    let mut counted = json!({
         "partition": index,
         "first_offset": partition.first_offset,
         "next_offset": partition.next_offset,
         "skipped": partition.skipped,
-        "watermark": watermark.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
-    })
+        "watermark": rfc3339(partition.watermark_ms),
+    });
+    if !partition.changes().is_empty() {
+        let passed = partition.changes().iter().zip(&partition.watermarks_at_changes);
+        counted["migrations"] = passed
+            .map(|(change, watermark_ms)| json!({ "offset": change.offset, "watermark": rfc3339(*watermark_ms) }))
+            .collect();
+    }
+    counted
+}
+
+fn rfc3339(at_ms: Option<i64>) -> Option<String> {
+    let at = at_ms.and_then(chrono::DateTime::from_timestamp_millis)?;
+    Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }

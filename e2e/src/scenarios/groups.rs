@@ -10,8 +10,8 @@ use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
 use crate::{Checked, Failure, claim, claim_eq, wait};
 
 /// How long a drain may take, so that no supervisor loses patience.
-const DRAIN: Duration = Duration::from_secs(5);
-const OFTEN: [&str; 2] = ["--snapshot-interval-ms", "100"];
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+pub(super) const OFTEN: [&str; 2] = ["--snapshot-interval-ms", "100"];
 
 pub(super) fn partitions_move_with_every_join_leave_and_kill(stage: &mut Stage<'_>) -> Checked {
     partitions_move(stage, &[])
@@ -58,7 +58,7 @@ fn partitions_move(stage: &mut Stage<'_>, protocol: &[&str]) -> Checked {
 }
 
 /// Waits until these consumers own all `partitions` between them, `each` of them so many and none of them twice.
-fn wait_shares(consumers: &[&Process], partitions: usize, each: usize) -> Checked {
+pub(super) fn wait_shares(consumers: &[&Process], partitions: usize, each: usize) -> Checked {
     wait::until_true(&format!("{} consumers with {each} partitions each", consumers.len()), READY_DEADLINE, || {
         let shares: Vec<BTreeSet<i32>> = consumers.iter().map(|consumer| consumer.owned()).collect();
         let all: BTreeSet<i32> = shares.iter().flatten().copied().collect();

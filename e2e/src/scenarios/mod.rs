@@ -8,6 +8,7 @@ mod counting;
 mod crashes;
 mod groups;
 mod history;
+mod migrations;
 mod outages;
 mod refusals;
 mod secured;
@@ -72,6 +73,7 @@ scenarios! {
     ApacheOnly, Nothing, groups::partitions_move_by_kip_848_as_well;
     EveryBroker, Nothing, groups::who_begins_beside_an_owner_at_work_does_not_take_the_log_for_another;
     EveryBroker, Nothing, groups::partitions_that_a_topic_gains_are_taken_up_without_a_restart;
+    EveryBroker, Nothing, migrations::a_migration_under_load_keeps_the_totals_and_changes_windows_from_then_on;
     EveryBroker, Nothing, crashes::twenty_kills_of_the_consumer_change_no_total;
     EveryBroker, Nothing, counting::totals_equal_the_oracle;
     EveryBroker, Nothing, crashes::a_consumer_that_wakes_beside_its_successor_harms_nothing;
@@ -82,6 +84,7 @@ scenarios! {
     EveryBroker, Nothing, verify::verify_finds_a_doctored_snapshot_and_names_the_number;
     EveryBroker, Nothing, verify::verify_finds_a_lost_dead_letter_and_a_changed_window;
     EveryBroker, Nothing, verify::verify_says_when_nobody_catches_up_and_ends_when_asked_to;
+    EveryBroker, Nothing, migrations::a_migration_says_what_it_would_change_and_refuses_what_it_cannot_do;
     EveryBroker, Nothing, history::a_compacted_state_topic_restores_the_state;
     EveryBroker, Nothing, history::records_that_retention_took_are_counted_as_skipped;
     EveryBroker, Nothing, history::a_topic_made_again_behind_a_snapshot_is_refused;

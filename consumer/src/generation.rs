@@ -1,0 +1,41 @@
+//! What `consumer reset` and `consumer migrate` have in common: a generation above all that there are, and its first
+//! snapshots.
+//!
+//! Both write one snapshot a partition and delete nothing: a higher generation counts more than a lower one wherever it
+//! stands. Consumers at work go over to it by themselves.
+
+use common::{
+    kafka::{Cluster, Fault, PartitionWriter, RETRY_DEADLINE},
+    topics::TopicNames,
+};
+use tracing::warn;
+
+use crate::{checkpoint::write_snapshot, clock::now_ms, error::ConsumerError, fold::Snapshot, restore::read_heads};
+
+/// A generation above all that there are, in any partition.
+///
+/// # Errors
+/// [`ConsumerError`].
+pub(crate) async fn next(cluster: &Cluster, names: &TopicNames, partitions: i32) -> Result<u64, ConsumerError> {
+    let mut highest = None;
+    for partition in 0..partitions {
+        let reading = read_heads(cluster, names, partition, |head, _, state_offset| match head {
+            Ok(head) => highest = highest.max(Some(head.order().0)),
+            Err(cause) => warn!(partition, state_offset, %cause, "passed over: the new generation begins behind it"),
+        });
+        reading.await?;
+    }
+    // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
+    let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
+    Ok(highest.map_or(seconds_since_1970, |highest| highest + 1))
+}
+
+/// Writes the snapshot that a generation begins with in its partition.
+///
+/// # Errors
+/// [`Fault`], after a deadline.
+pub(crate) async fn begin(cluster: &Cluster, names: &TopicNames, snapshot: &Snapshot) -> Result<(), Fault> {
+    let mut writer = PartitionWriter::new(cluster, &names.state, snapshot.partition);
+    write_snapshot(&mut writer, snapshot, RETRY_DEADLINE).await?;
+    Ok(())
+}
