@@ -107,11 +107,9 @@ impl Tail {
     /// Shows the highest snapshot of the batch, if it counts; the others are not read in full.
     fn show(&self, batch: &Batch) {
         let mut intake = Intake::default();
-        heads(batch, self.partition, |head, value, state_offset| {
-            match head {
-                Ok(head) => intake.offer(head.order(), state_offset, || value.to_vec()),
-                Err(_) => self.context.view.set_unreadable(self.partition),
-            }
+        heads(batch, self.partition, |head, value, state_offset| match head {
+            Ok(head) => intake.offer(head.order(), state_offset, || value.to_vec()),
+            Err(_) => self.context.view.set_unreadable(self.partition),
         });
         intake.show(&self.context.view, self.partition, |value| match Snapshot::parse(&value) {
             Ok(snapshot) => Some(Arc::new(snapshot)),

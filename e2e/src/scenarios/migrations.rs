@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::counting::ALL_FAULTS;
 use super::groups::{DRAIN, OFTEN, wait_shares};
-use super::verify::claim_verified;
+use super::verify::{claim_verified, highest_snapshot, plant};
 use crate::oracle::Settings;
 use crate::process::Process;
 use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
@@ -120,6 +120,38 @@ pub(super) fn a_migration_says_what_it_would_change_and_refuses_what_it_cannot_d
     stage.claim_agreement(&summary)?;
     let verification = claim_verified(stage)?;
     claim_eq!(verification["records"], json!(2 * scaled(2_000)), "records counted again");
+    Ok(())
+}
+
+pub(super) fn an_owner_makes_way_for_a_snapshot_of_a_newer_version_until_a_reset(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(1)?;
+    let count = scaled(2_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "64"])?;
+    let mut owner = stage.consumer(&OFTEN)?;
+    owner.wait_ready(READY_DEADLINE)?;
+    wait::until_true("everything being counted", RUN_DEADLINE, || {
+        owner.summary().is_some_and(|summary| summary["ledger"]["consumed"] == scaled(2_000))
+    })?;
+    // As a rolling update may leave it: the newer version has migrated, and this one is still at work.
+    plant(stage, "state", &highest_snapshot(stage)?, |snapshot| {
+        snapshot["format"] = json!(99);
+        snapshot["generation"] = json!(2);
+    })?;
+    wait::until_true("the owner making way", RUN_DEADLINE, || {
+        owner.get("/readyz").is_some_and(|answer| answer.status == 503 && answer.body.contains("newer version"))
+    })?;
+    let written = stage.length_of("state")?;
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "65"])?;
+    claim!(owner.runs(), "the owner ended");
+    claim_eq!(stage.length_of("state")?, written, "snapshots written meanwhile");
+
+    stage.consumer(&["reset", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    wait::until_true("the owner counting anew", RUN_DEADLINE, || {
+        owner.summary().is_some_and(|summary| summary["ledger"]["consumed"] == 2 * scaled(2_000))
+    })?;
+    owner.terminate(DRAIN)?;
+    let summary = stage.consume_to_end(&[])?;
+    stage.claim_agreement(&summary)?;
     Ok(())
 }
 

@@ -85,6 +85,7 @@ scenarios! {
     EveryBroker, Nothing, verify::verify_finds_a_lost_dead_letter_and_a_changed_window;
     EveryBroker, Nothing, verify::verify_says_when_nobody_catches_up_and_ends_when_asked_to;
     EveryBroker, Nothing, migrations::a_migration_says_what_it_would_change_and_refuses_what_it_cannot_do;
+    EveryBroker, Nothing, migrations::an_owner_makes_way_for_a_snapshot_of_a_newer_version_until_a_reset;
     EveryBroker, Nothing, history::a_compacted_state_topic_restores_the_state;
     EveryBroker, Nothing, history::records_that_retention_took_are_counted_as_skipped;
     EveryBroker, Nothing, history::a_topic_made_again_behind_a_snapshot_is_refused;

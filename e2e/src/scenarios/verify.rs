@@ -265,7 +265,7 @@ pub(super) fn verify_without_a_broker_could_not_check(stage: &mut Stage<'_>) -> 
 }
 
 /// The highest snapshot of partition 0.
-fn highest_snapshot(stage: &Stage<'_>) -> Checked<Value> {
+pub(super) fn highest_snapshot(stage: &Stage<'_>) -> Checked<Value> {
     let records = stage.client().read_topic(&stage.topic_of("state"))?;
     let snapshots = records.iter().filter(|(partition, _)| *partition == 0);
     let read = snapshots.filter_map(|(_, record)| serde_json::from_slice::<Value>(record.value.as_deref()?).ok());
@@ -274,7 +274,7 @@ fn highest_snapshot(stage: &Stage<'_>) -> Checked<Value> {
 }
 
 /// Writes a changed copy of a snapshot of partition 0 to a topic.
-fn plant(stage: &Stage<'_>, what: &str, snapshot: &Value, change: impl FnOnce(&mut Value)) -> Checked {
+pub(super) fn plant(stage: &Stage<'_>, what: &str, snapshot: &Value, change: impl FnOnce(&mut Value)) -> Checked {
     let mut copy = snapshot.clone();
     change(&mut copy);
     let mut record = Record::new(crate::handmade::now_ms(), Some(copy.to_string().as_bytes()));
