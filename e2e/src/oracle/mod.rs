@@ -19,14 +19,16 @@ mod ids;
 mod lists;
 mod partition;
 mod recount;
+mod rejected;
 mod totals;
 mod value;
 mod window;
 
 pub use compare::{differences, invariants_broken};
 pub use history::{Change, History};
-pub use partition::{Partition, Rejected, digest};
+pub use partition::Partition;
 pub use recount::{Ends, Recount, recount, recount_each};
+pub use rejected::{Rejected, digest};
 pub use totals::{Amounts, Totals};
 pub use value::Valid;
 pub use window::Window;

@@ -1,29 +1,9 @@
 //! One partition, counted record after record.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Change, Settings, Totals, Valid, Window, ids::Ids, value, window::Lengths};
+use super::{Change, Rejected, Settings, Totals, Valid, Window, digest, ids::Ids, value, window::Lengths};
 use crate::kafka::Record;
-
-/// A rejected record: what its dead letter must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rejected {
-    /// Its offset.
-    pub offset: i64,
-    /// Why.
-    pub reason: &'static str,
-    /// [`digest`] of its value.
-    pub digest: u64,
-}
-
-/// A value in eight bytes, to be compared within one run: what was rejected may be more than fits into memory.
-#[must_use]
-pub fn digest(value: Option<&[u8]>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
 
 /// Everything that is known of a partition after its records up to [`Partition::next_offset`].
 #[derive(Debug, Clone)]
