@@ -80,6 +80,12 @@ def settings(readme: str) -> dict[str, dict[str, str]]:
     return tables
 
 
+def rights(operations: str) -> dict[tuple[str, str, str], set[str]]:
+    """What each user may do to which topic or group, from the commands in docs/operations.md."""
+    commands = re.findall(r"--allow-principal User:(\S+) (.*) --(topic|group) (\S+)", operations)
+    return {(user, kind, name): set(re.findall(r"--operation (\w+)", what)) for user, what, kind, name in commands}
+
+
 def faults_of_compose(tables: dict[str, dict[str, str]]) -> list[str]:
     """Variables of our programs in docker-compose.yml, and those of .env that it takes its own from."""
     text = pathlib.Path("docker-compose.yml").read_text(encoding="utf-8")
@@ -121,12 +127,13 @@ def faults_of_variants(plain: list[dict], check) -> tuple[list[str], str]:
 
 
 def main() -> int:
+    operations = pathlib.Path("docs/operations.md").read_text(encoding="utf-8")
     tables = settings(pathlib.Path("README.md").read_text(encoding="utf-8"))
-    metrics = set(re.findall(r"`(tally_\w+)`", pathlib.Path("docs/operations.md").read_text(encoding="utf-8")))
+    documents = {"settings": tables, "metrics": set(re.findall(r"`(tally_\w+)`", operations)), "rights": rights(operations)}
     texts = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(pathlib.Path("deploy").glob("*.yaml")))
 
     def check(objects: list[dict]) -> list[str]:
-        return faults_of_types(objects) or faults_between(objects, tables, metrics)
+        return faults_of_types(objects) or faults_between(objects, documents)
 
     plain = list(yaml.safe_load_all(texts))
     faults = [f"deploy: {fault}" for fault in check(plain)]

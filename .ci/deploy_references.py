@@ -56,7 +56,8 @@ def title(thing: dict) -> str:
     return f"{thing['kind']} {thing['metadata']['name']}"
 
 
-def faults_between(objects: list[dict], tables: dict, metrics: set) -> list[str]:
+def faults_between(objects: list[dict], documents: dict) -> list[str]:
+    """`documents`: what README.md and docs/operations.md say: `settings` of each program, `metrics`, `rights` of each user."""
     known = Objects(objects)
     faults = []
     if len(known.by_name) != len(objects):
@@ -67,11 +68,11 @@ def faults_between(objects: list[dict], tables: dict, metrics: set) -> list[str]
         if thing["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") != "tally":
             faults.append(f"{title(thing)} has no label app.kubernetes.io/part-of")
     for check in (pods, settings, services, scaling, policies, brokers, monitoring):
-        faults += check(known, tables, metrics)
+        faults += check(known, documents)
     return faults
 
 
-def pods(known: Objects, _tables, _metrics) -> list[str]:
+def pods(known: Objects, _documents) -> list[str]:
     """What the pods of a workload take from elsewhere."""
     faults = []
     for work in known.workloads:
@@ -109,8 +110,9 @@ def pods(known: Objects, _tables, _metrics) -> list[str]:
     return faults
 
 
-def settings(known: Objects, tables: dict, _metrics) -> list[str]:
+def settings(known: Objects, documents: dict) -> list[str]:
     """Variables that the programs don't know, and ports that they don't listen on."""
+    tables = documents["settings"]
     either = set(tables["consumer"]) | set(tables["producer"])
     faults = [f"ConfigMap tally: no program has a setting {key}" for key in sorted(set(known.config) - either)]
     for work in known.workloads:
@@ -127,7 +129,7 @@ def settings(known: Objects, tables: dict, _metrics) -> list[str]:
     return faults
 
 
-def services(known: Objects, _tables, _metrics) -> list[str]:
+def services(known: Objects, _documents) -> list[str]:
     """Services and what stands before them."""
     faults = []
     for service in known.of("Service"):
@@ -148,7 +150,7 @@ def services(known: Objects, _tables, _metrics) -> list[str]:
     return faults
 
 
-def scaling(known: Objects, _tables, _metrics) -> list[str]:
+def scaling(known: Objects, _documents) -> list[str]:
     """Who decides the number of replicas, and how many make sense."""
     faults = []
     for scaler in known.of("HorizontalPodAutoscaler", "ScaledObject"):
@@ -170,7 +172,7 @@ def scaling(known: Objects, _tables, _metrics) -> list[str]:
     return faults
 
 
-def policies(known: Objects, _tables, _metrics) -> list[str]:
+def policies(known: Objects, _documents) -> list[str]:
     """Selectors that select nobody, and ports that nobody has. Pods that Strimzi makes are not known here."""
     faults = []
     for budget in known.of("PodDisruptionBudget"):
@@ -195,8 +197,8 @@ def policies(known: Objects, _tables, _metrics) -> list[str]:
     return faults
 
 
-def brokers(known: Objects, _tables, _metrics) -> list[str]:
-    """Addresses of Kafka, names of topics and groups."""
+def brokers(known: Objects, documents: dict) -> list[str]:
+    """Addresses of Kafka, names of topics and groups, rights of users."""
     faults, addresses = [], known.addresses()
     named = [(f"{host}", int(port)) for host, port in re.findall(r"([\w.-]+):(\d+)", known.config.get("KAFKA_BOOTSTRAP_SERVERS", ""))]
     for work in known.workloads:
@@ -215,10 +217,13 @@ def brokers(known: Objects, _tables, _metrics) -> list[str]:
             right = {("topic", "literal"): topic, ("topic", "prefix"): f"{topic}.", ("group", "literal"): group}
             if right.get((about["type"], about["patternType"])) != about["name"]:
                 faults.append(f"{title(thing)}: {about['name']} is no {about['type']} of ours")
+            listed = documents["rights"].get((thing["metadata"]["name"], about["type"], about["name"]), set())
+            for operation in sorted(set(acl["operations"]) - listed):
+                faults.append(f"{title(thing)}: docs/operations.md does not list {operation} on {about['name']}")
     return faults
 
 
-def monitoring(known: Objects, _tables, metrics: set) -> list[str]:
+def monitoring(known: Objects, documents: dict) -> list[str]:
     """What is read from where, and metrics that no program has."""
     faults = []
     for monitor in known.of("ServiceMonitor"):
@@ -228,5 +233,5 @@ def monitoring(known: Objects, _tables, metrics: set) -> list[str]:
             faults.append(f"{title(monitor)}: no Service with such a port")
     for rule in known.of("PrometheusRule"):
         unknown = set(re.findall(r"\btally_\w+", str([each["expr"] for group in rule["spec"]["groups"] for each in group["rules"]])))
-        faults += [f"{title(rule)}: no metric {name} in docs/operations.md" for name in sorted(unknown - metrics)]
+        faults += [f"{title(rule)}: no metric {name} in docs/operations.md" for name in sorted(unknown - documents["metrics"])]
     return faults
