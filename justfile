@@ -16,6 +16,10 @@ up:
 down:
     docker compose down
 
+# Delete pods of the current kubectl context's cluster at random, and prove that nothing was lost (`--kills 20 --seed 7`)
+heal *ARGS:
+    deploy/heal {{ ARGS }}
+
 # Every test; scenarios on Apache Kafka run where a Kafka can be had, and are shown as ignored where not
 test *ARGS:
     cargo test --workspace {{ ARGS }}
