@@ -8,14 +8,9 @@ WORKDIR /src
 # looked up all the same, as glibc has had `files` and `dns` built in since 2.34.
 ENV CARGO_INCREMENTAL=0 \
     RUSTFLAGS="-C target-feature=+crt-static"
-# cargo for the machine that the image is for. Named, for only then are build scripts and macros left out of RUSTFLAGS.
-RUN printf '#!/bin/sh\nexec cargo "$1" --locked --profile image --target "$(uname -m)-unknown-linux-gnu" -p producer -p consumer\n' \
-      >/usr/local/bin/cargo-image \
-    && chmod +x /usr/local/bin/cargo-image
-
 # First the dependencies alone, for empty crates: this layer stays until a Cargo.toml or Cargo.lock changes. Cargo wants
 # every crate of the workspace to be there; programs and tests that a manifest names would have to be there too, so those
-# sections are cut out.
+# sections are cut out. The target is named, for only then are build scripts and macros left out of RUSTFLAGS.
 COPY Cargo.toml Cargo.lock ./
 COPY common/Cargo.toml common/
 COPY producer/Cargo.toml producer/
@@ -25,7 +20,7 @@ COPY demo/Cargo.toml demo/
 COPY e2e/Cargo.toml e2e/
 RUN sed -i '/^\[\[/,/^$/d' ./*/Cargo.toml \
     && for crate in ./*/; do mkdir "$crate/src" && touch "$crate/src/lib.rs" && echo 'fn main() {}' >"$crate/src/main.rs"; done \
-    && cargo-image build \
+    && cargo build --locked --profile image --target "$(uname -m)-unknown-linux-gnu" -p producer -p consumer \
     && rm -r common producer consumer
 
 # Then our own code. It is older than what was compiled for the empty crates, so cargo has to be told that it is new.
@@ -33,7 +28,7 @@ COPY common common
 COPY producer producer
 COPY consumer consumer
 RUN find common producer consumer -name '*.rs' -exec touch {} + \
-    && cargo-image build \
+    && cargo build --locked --profile image --target "$(uname -m)-unknown-linux-gnu" -p producer -p consumer \
     && mkdir /out \
     && cp target/*/image/producer target/*/image/consumer /out/
 
