@@ -12,6 +12,7 @@ use super::kind::Kind;
 use super::schedule::Step;
 use super::takeover::{Cause, REST, Takeovers};
 use super::watch::{END_DEADLINE, STILL_DEADLINE};
+use crate::binaries::binaries;
 use crate::cluster::{Cluster, Trio};
 use crate::oracle::Settings;
 use crate::process::{Process, Signal};
@@ -106,6 +107,9 @@ impl World {
     /// # Errors
     /// When one of them can't be started.
     pub fn start(options: &Options, mut journal: Journal) -> Checked<Self> {
+        // Which may take minutes, and is nothing that time should be counted of.
+        journal.event("the binaries are built, unless they are up to date");
+        binaries()?;
         journal.event("three brokers are being started");
         let trio = Trio::start(journal.folder())?;
         let mut stage = Stage::in_folder(Cluster::given(trio.bootstrap()), journal.folder(), TOPIC);
