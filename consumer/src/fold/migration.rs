@@ -73,16 +73,19 @@ impl Snapshot {
 
 /// From which event time on the windows of these settings may hold in all of a pipeline's partitions: a boundary of the
 /// new length at or behind the end of every window there is, so that none is changed, and at or behind every watermark,
-/// so that none that was let go comes back. The same for all, so that whoever adds partitions up adds equal windows.
-/// `None` where there is no window yet.
+/// so that none that was let go comes back. Where nothing is in a window yet, it is a boundary at or behind where those of
+/// the migration before begin, which need be none of the new length. The same for all, so that whoever adds partitions up
+/// adds equal windows. `None` where there is neither a window nor such a migration.
 #[must_use]
 pub fn windows_from(states: &[Snapshot], settings: &FoldSettings) -> Option<i64> {
     let from = |state: &Snapshot| {
+        let since_ms = Calendar::new(&state.settings, &state.migrations).since_ms();
         if state.settings.makes_other_windows_than(settings) {
-            return state.windows_end_ms().map(|end_ms| boundary_at_or_behind(end_ms, settings.window_ms));
+            let end_ms = state.windows_end_ms().or(since_ms);
+            return end_ms.map(|end_ms| boundary_at_or_behind(end_ms, settings.window_ms));
         }
         // A migration that was cut off half-way got as far as this partition.
-        Calendar::new(&state.settings, &state.migrations).since_ms()
+        since_ms
     };
     states.iter().filter_map(from).max()
 }

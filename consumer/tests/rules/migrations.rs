@@ -1,6 +1,6 @@
 //! Other settings on the way: what they change, from where on, and what they leave as it was.
 
-use consumer::fold::{ClosedWindow, FoldSettings, SNAPSHOT_FORMAT, Snapshot, windows_from};
+use consumer::fold::{ClosedWindow, FoldSettings, PartitionState, SNAPSHOT_FORMAT, Snapshot, windows_from};
 
 use common::wire::Reason;
 
@@ -200,6 +200,15 @@ fn a_migration_before_the_windows_of_another_have_begun_takes_their_place() {
         // 57 s to 60 s takes transactions still, 60 s to 63 s is open; everything before is gone.
         assert_eq!(scene.snapshot().windows_held(), 2);
     });
+}
+
+#[test]
+fn where_nothing_is_in_a_window_yet_new_windows_begin_at_a_boundary_of_theirs_all_the_same() {
+    // Another partition has had these begin at 3 s; here nothing has come.
+    let state = PartitionState::new(1, 0, long(), 0, 1).snapshot(None, 0);
+    let migrated = state.migrated(2, &longer(), Some(NOON_MS + 3_000), 0);
+    assert_eq!(windows_from(&[migrated], &long()), Some(NOON_MS + 4_000), "3 s is no boundary of windows of 2 s");
+    assert_eq!(windows_from(&[state], &longer()), None);
 }
 
 #[test]
