@@ -234,12 +234,12 @@ fn windows_that_had_closed_go_out_again_under_the_new_generation_and_once_only()
         assert_eq!(given_out(scene), [(1, 0, 1_000, 1)]);
         scene.snapshot();
         let migrated = scene.snapshot().migrated(5, &longer(), Some(NOON_MS + 3_000), 0);
-        let mut state = consumer::fold::PartitionState::restore(&migrated, 0).unwrap();
+        let mut state = PartitionState::restore(&migrated, 0).unwrap();
         let again = state.take_closed_windows();
         assert_eq!(again.iter().map(short).collect::<Vec<_>>(), [(5, 0, 1_000, 1)]);
         assert_eq!(again[0].since_generation, 1);
         state.advance_to(10);
-        let later = consumer::fold::PartitionState::restore(&state.snapshot(None, 0), 0).unwrap();
+        let later = PartitionState::restore(&state.snapshot(None, 0), 0).unwrap();
         assert_eq!(later.closed_windows_waiting(), 0);
     });
 }
