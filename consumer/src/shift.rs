@@ -149,7 +149,9 @@ impl Shift<'_> {
             if let Some(written) = writing.join_next().await {
                 idle = Some(show(context, written)?);
             }
-            if self.folding.is_unsaved()
+            // A generation that is over needs no last snapshot.
+            if !self.folding.heed(&context.view)
+                && self.folding.is_unsaved()
                 && let Some(checkpointer) = idle.take()
             {
                 show(context, Ok(write(checkpointer, self.folding.checkpoint(now_ms())).await))?;

@@ -273,12 +273,15 @@ impl Cluster<'_> {
         if work.writing.is_some() {
             return;
         }
-        if work.counting.folding.is_unsaved() {
+        let is_over = work.counting.folding.heed(&process.view);
+        if !is_over && work.counting.folding.is_unsaved() {
             self.begin_checkpoint(process, partition, hand);
             return;
         }
-        self.check_drained(partition, hand);
-        self.counts.drained += 1;
+        if !is_over {
+            self.check_drained(partition, hand);
+            self.counts.drained += 1;
+        }
         if let Duty::Working(work) = std::mem::replace(&mut hand.duty, Duty::Ended) {
             process.parked.insert(partition, work.counting);
         }
