@@ -68,7 +68,8 @@ fn ask(address: SocketAddr, path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, STEP_LIMIT)?;
     stream.set_read_timeout(Some(STEP_LIMIT))?;
     stream.set_write_timeout(Some(STEP_LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one write: `write!` would send it in as many packets as it has parts.
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -81,6 +82,7 @@ fn ask(address: SocketAddr, path: &str) -> io::Result<Answer> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
     use std::net::TcpListener;
     use std::thread;
 
@@ -92,9 +94,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut question = [0; 256];
-            let length = stream.read(&mut question).unwrap();
-            assert!(question[..length].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+            let lines = BufReader::new(&stream).lines().map(Result::unwrap);
+            let question: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            assert_eq!(question[0], "GET /readyz HTTP/1.1");
             stream.write_all(answer.as_bytes()).unwrap();
         });
         address
@@ -112,7 +114,10 @@ mod tests {
 
     #[test]
     fn nobody_listening_is_not_ready_and_no_port_to_ask_is_a_wrong_setting() {
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // The near end of a connection: nobody listens there, and nobody else can as long as it is open.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let nobody = connection.local_addr().unwrap();
         assert_eq!(run(nobody, "/readyz"), ExitCode::NotRight);
         assert_eq!(run("127.0.0.1:0".parse().unwrap(), "/readyz"), ExitCode::Configuration);
     }
