@@ -251,8 +251,11 @@ impl Crew {
     fn note(&mut self, ended: Result<(Id, Worked), JoinError>) -> Id {
         let (id, result) = ended.expect("a task that panics stops the process");
         match result {
-            Ok(Some(folding)) => drop(self.parked.insert(folding.state().partition(), folding)),
-            Ok(None) => {}
+            // In a bounded run no partition comes back.
+            Ok(Some(folding)) if !self.context.is_bounded() => {
+                self.parked.insert(folding.state().partition(), folding);
+            }
+            Ok(_) => {}
             Err(error) if self.outcome.is_ok() => self.outcome = Err(error),
             Err(_) => {}
         }

@@ -175,7 +175,17 @@ impl Settings for ConsumerSettings {
             );
         }
         let until_end = problems.flag("until_end", &self.until_end, false);
-        if until_end && self.consumer_partitions.as_deref() == Some("none") {
+        let selection = problems.parsed(
+            "consumer_partitions",
+            &self.consumer_partitions,
+            None,
+            "partition numbers and ranges, for example 0,3-5, or none",
+            |text| match text {
+                "none" => Ok(Selection::none()),
+                list => list.parse::<Selection>().map_err(|error| error.to_string()),
+            },
+        );
+        if until_end && selection.as_ref().is_some_and(Selection::is_none) {
             problems.add(&["until_end", "consumer_partitions"], "contradict each other: none has no end to come to");
         }
         Configuration {
@@ -189,16 +199,7 @@ impl Settings for ConsumerSettings {
                 "classic",
                 &GROUP_PROTOCOLS,
             ),
-            selection: problems.parsed(
-                "consumer_partitions",
-                &self.consumer_partitions,
-                None,
-                "partition numbers and ranges, for example 0,3-5, or none",
-                |text| match text {
-                    "none" => Ok(Selection::none()),
-                    list => list.parse::<Selection>().map_err(|error| error.to_string()),
-                },
-            ),
+            selection,
             snapshot_interval: problems.duration_ms(
                 "snapshot_interval_ms",
                 &self.snapshot_interval_ms,

@@ -278,8 +278,8 @@ async fn stay_joined(shared: Arc<Shared>, changes: mpsc::Sender<GroupChange>, st
 async fn open(shared: &Arc<Shared>, listener: Arc<Listener>) -> Result<Arc<Consumer>, Fault> {
     let settings = &shared.settings;
     let doing = format!("joining group {}", settings.group);
-    // Not the shared one: it would remember how many partitions the topic had.
     shared.rejoin.store(false, Relaxed);
+    // Not the shared one: it would remember how many partitions the topic had.
     let kafka = shared.cluster.connect_control().await?;
     let opening = async {
         let consumer = kafka

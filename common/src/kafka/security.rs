@@ -162,7 +162,8 @@ pub(super) fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
     let (_, unfit) = roots.add_parsable_certificates(certificates(pem)?);
     match roots.len() {
         0 => Err(format!(
-            "holds {unfit} in the form of a certificate, none of which can be that of an authority; give that of whoever signed the brokers' certificates"
+            "holds {unfit} in the form of a certificate, none of which can be that of an authority; give that of whoever \
+             signed the brokers' certificates"
         )),
         _ => Ok(roots),
     }
