@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::Parser;
 use e2e::chaos::schedule::Step;
 use e2e::chaos::{self, Course, Options};
+use e2e::cluster::BROKERS;
 use e2e::{Checked, Failure, binaries};
 
 /// Hurts brokers, producers and consumers at random, then counts everything twice.
@@ -39,6 +40,9 @@ struct Flags {
     /// Consumers at first; up to two more join
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
     consumers: u32,
+    /// Brokers: one is enough where none of them is hurt
+    #[arg(long, value_name = "N", default_value_t = BROKERS, value_parser = clap::value_parser!(u32).range(1..=i64::from(BROKERS)), requires = "scaling")]
+    brokers: u32,
     /// How the group shares partitions out: classic or consumer (KIP-848)
     #[arg(long, value_name = "NAME", default_value = "classic", value_parser = ["classic", "consumer"])]
     group_protocol: String,
@@ -62,7 +66,7 @@ fn main() -> ExitCode {
             eprintln!("chaos: FAILED: {failure}");
             let Flags { minutes, rate, producers, consumers, group_protocol, .. } = &flags;
             let course = match flags.scaling {
-                Some(kills) => format!("--scaling {kills}"),
+                Some(kills) => format!("--scaling {kills} --brokers {}", flags.brokers),
                 None => format!("--minutes {minutes} --consumers {consumers}"),
             };
             eprintln!(
@@ -84,6 +88,7 @@ fn play(flags: &Flags, seed: u64) -> Checked {
         rate: flags.rate,
         producers: flags.producers,
         consumers: if flags.scaling.is_some() { 1 } else { flags.consumers },
+        brokers: flags.brokers,
         group_protocol: flags.group_protocol.clone(),
     };
     if flags.plan {

@@ -1,4 +1,4 @@
-//! Chaos: three brokers, producers and consumers as real processes, hurt at random, and an exact account at the end.
+//! Chaos: brokers, producers and consumers as real processes, hurt at random, and an exact account at the end.
 //!
 //! ```text
 //!   schedule ── what is done to whom, from a seed: pure
@@ -45,6 +45,8 @@ pub struct Options {
     pub producers: u32,
     /// Consumers at first; up to two more join.
     pub consumers: u32,
+    /// Brokers.
+    pub brokers: u32,
     /// `classic` or `consumer`.
     pub group_protocol: String,
 }
@@ -119,8 +121,9 @@ pub fn run(options: &Options, folder: &Path) -> Checked<Report> {
         Course::Scaling(kills) => format!("1 to 4 to 2 consumers and {kills} kills"),
     };
     journal.line(format_args!(
-        "chaos: seed {}, {course}, {} producers with {} transactions/s in all, {} consumers ({}), logs in {}",
+        "chaos: seed {}, {course}, {} brokers, {} producers with {} transactions/s in all, {} consumers ({}), logs in {}",
         options.seed,
+        options.brokers,
         options.producers,
         options.rate,
         options.consumers,

@@ -60,7 +60,7 @@ impl World {
     pub fn until_whole(&mut self) -> Checked {
         for _ in 0..2 {
             self.pass(LOOK_AT_MEMORY_EVERY / 2)?;
-            self.until("all replicas being in sync", WHOLE_DEADLINE, |world| world.trio.is_whole())?;
+            self.until("all replicas being in sync", WHOLE_DEADLINE, |world| world.brokers.is_whole())?;
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl World {
     }
 
     fn look(&mut self) -> Checked {
-        if let Some(ended) = self.trio.unexpected_end() {
+        if let Some(ended) = self.brokers.unexpected_end() {
             return Err(ended);
         }
         for member in self.consumers.values_mut().chain(self.producers.values_mut()) {
@@ -100,7 +100,7 @@ impl World {
                 self.journal.event(format_args!("               {log} has had {mib} MiB of memory resident"));
             }
             self.producers.values().for_each(|member| self.peaks.producer(member));
-            self.peaks.broker_kib = self.trio.resident_peaks_kib().fold(self.peaks.broker_kib, u64::max);
+            self.peaks.broker_kib = self.brokers.resident_peaks_kib().fold(self.peaks.broker_kib, u64::max);
         }
         if self.reported.elapsed() > REPORT_EVERY { self.report_progress() } else { Ok(()) }
     }

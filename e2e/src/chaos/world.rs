@@ -1,4 +1,4 @@
-//! The processes: three brokers, consumers, producers; and the steps of the schedule, taken on them.
+//! The processes: brokers, consumers, producers; and the steps of the schedule, taken on them.
 //!
 //! Everything goes on at once, so hardly anything here waits: a consumer that was asked to end is looked after (`watch`)
 //! while the next fault happens. A process that ends without having been asked to, or ends badly, fails the run.
@@ -13,7 +13,7 @@ use super::schedule::Step;
 use super::takeover::{Cause, REST, Takeovers};
 use super::watch::{END_DEADLINE, STILL_DEADLINE};
 use crate::binaries::binaries;
-use crate::cluster::{Cluster, Trio};
+use crate::cluster::{Brokers, Cluster};
 use crate::oracle::Settings;
 use crate::process::{Process, Signal};
 use crate::stage::Stage;
@@ -81,7 +81,7 @@ pub struct World {
     pub(super) reported: Instant,
     pub(super) counted: (u64, Instant),
     // Last, so that brokers end after those who use them.
-    pub(super) trio: Trio,
+    pub(super) brokers: Brokers,
 }
 
 /// A consumer or producer that runs.
@@ -110,9 +110,9 @@ impl World {
         // Which may take minutes, and is nothing that time should be counted of.
         journal.event("the binaries are built, unless they are up to date");
         binaries()?;
-        journal.event("three brokers are being started");
-        let trio = Trio::start(journal.folder())?;
-        let mut stage = Stage::in_folder(Cluster::given(trio.bootstrap()), journal.folder(), TOPIC);
+        journal.event("the brokers are being started");
+        let brokers = Brokers::start(journal.folder(), options.brokers)?;
+        let mut stage = Stage::in_folder(Cluster::given(brokers.bootstrap()), journal.folder(), TOPIC);
         // Many windows close in a short run, some are revised, and no more of them are open, and in each snapshot, than
         // with the consumer's own settings.
         let short =
@@ -142,7 +142,7 @@ impl World {
             looked_at_memory: now,
             reported: now,
             counted: (0, now),
-            trio,
+            brokers,
         };
         for number in 1..=options.consumers {
             world.start_consumer(number)?;
@@ -277,16 +277,16 @@ impl World {
         self.takeovers.disturb();
         self.broker_hurt = !heals && kind != Kind::MoveLeaders;
         match (kind, heals) {
-            (Kind::KillBroker, false) => self.trio.kill9(number),
-            (Kind::RestartBroker, false) => self.trio.stop(number),
-            (Kind::StallBroker | Kind::FreezeBroker, false) => self.trio.freeze(number, Signal::Stop),
-            (Kind::StallBroker | Kind::FreezeBroker, true) => self.trio.freeze(number, Signal::Continue),
+            (Kind::KillBroker, false) => self.brokers.kill9(number),
+            (Kind::RestartBroker, false) => self.brokers.stop(number),
+            (Kind::StallBroker | Kind::FreezeBroker, false) => self.brokers.freeze(number, Signal::Stop),
+            (Kind::StallBroker | Kind::FreezeBroker, true) => self.brokers.freeze(number, Signal::Continue),
             (Kind::MoveLeaders, _) => {
-                let moved = self.trio.move_leaders()?;
+                let moved = self.brokers.move_leaders()?;
                 self.journal.event(format_args!("               {moved} partitions have another leader"));
                 Ok(())
             }
-            _ => self.trio.start_broker(number),
+            _ => self.brokers.start_broker(number),
         }
     }
 

@@ -4,19 +4,19 @@
 //! processes (or a container), so that `kill -9` is what it says.
 
 mod apache;
+mod brokers;
 mod docker;
 mod embedded;
 mod jars;
 mod lab;
 mod secured;
-mod trio;
 
 use std::time::Duration;
 
+pub use brokers::{BROKER_SESSION_MS, BROKERS, Brokers};
 pub use jars::{Jars, jars};
 pub use lab::{Kind, Lab, Unavailable};
 pub use secured::Secured;
-pub use trio::{BROKER_SESSION_MS, BROKERS, Trio};
 
 use crate::kafka::Client;
 use crate::process::{Process, Signal};

@@ -1,8 +1,8 @@
-//! Three Apache Kafka brokers that replicate for each other, each of them broker and controller, to be hurt one at a time.
+//! Apache Kafka brokers that replicate for each other, each of them broker and controller, to be hurt one at a time.
 //!
-//! Replication factor 3, `min.insync.replicas` 2: as long as no second broker is hurt before [`Trio::is_whole`], nothing
+//! Of three, with replication factor 3 and `min.insync.replicas` 2: as long as no second broker is hurt before [`Brokers::is_whole`], nothing
 //! that was acknowledged may be lost, and there is always a quorum of controllers. Leaders move only by failure or by
-//! [`Trio::move_leaders`]; Kafka's own rebalancing is off, so that every move has a cause that was written down.
+//! [`Brokers::move_leaders`]; Kafka's own rebalancing is off, so that every move has a cause that was written down.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::kafka::Client;
 use crate::process::{Process, Signal};
 use crate::{Checked, Failure, ports, wait};
 
-/// Brokers in the cluster, numbered from 1.
+/// Most brokers in the cluster, numbered from 1; so many it takes for one to be hurt.
 pub const BROKERS: u32 = 3;
 /// After so long without a heartbeat a broker is fenced: it leads nothing any more and leaves the in-sync replicas.
 pub const BROKER_SESSION_MS: u64 = 6_000;
@@ -22,9 +22,9 @@ pub const BROKER_SESSION_MS: u64 = 6_000;
 const DIRECTORY_IDS: [&str; BROKERS as usize] =
     ["dGhyZWUtYnJva2Vycy0tMQ", "dGhyZWUtYnJva2Vycy0tMg", "dGhyZWUtYnJva2Vycy0tMw"];
 
-/// Three brokers.
+/// The brokers of a cluster.
 #[derive(Debug)]
-pub struct Trio {
+pub struct Brokers {
     jars: &'static Jars,
     brokers: Vec<Broker>,
     bootstrap: String,
@@ -42,30 +42,31 @@ struct Broker {
     lives: u32,
 }
 
-impl Trio {
-    /// Starts three brokers with their data and logs below `folder`, and waits until they are a cluster.
+impl Brokers {
+    /// Starts so many brokers, up to [`BROKERS`], with their data and logs below `folder`, and waits until they are a
+    /// cluster.
     ///
     /// # Errors
     /// When there are no jars, or the brokers don't come up.
-    pub fn start(folder: &Path) -> Checked<Self> {
+    pub fn start(folder: &Path, count: u32) -> Checked<Self> {
         let jars = jars().map_err(Failure::new)?;
         let template = apache::formatted(jars, folder)?;
-        let ports: Vec<(u16, u16)> = (0..BROKERS).map(|_| (ports::free(), ports::free())).collect();
+        let ports: Vec<(u16, u16)> = (0..count).map(|_| (ports::free(), ports::free())).collect();
         let mut brokers = Vec::new();
-        for (number, directory_id) in (1..).zip(DIRECTORY_IDS) {
+        for (number, directory_id) in (1..=count).zip(DIRECTORY_IDS) {
             brokers.push(Broker::prepare(number, directory_id, &ports, template, folder)?);
         }
         let addresses: Vec<&str> = brokers.iter().map(|broker| broker.address.as_str()).collect();
         let bootstrap = addresses.join(",");
-        let mut trio = Self { jars, brokers, bootstrap, rotation: 0 };
-        for number in 1..=BROKERS {
-            trio.start_broker(number)?;
+        let mut started = Self { jars, brokers, bootstrap, rotation: 0 };
+        for number in 1..=count {
+            started.start_broker(number)?;
         }
-        wait::until("three brokers being a cluster", READY_DEADLINE, || match trio.unexpected_end() {
+        wait::until("the brokers being a cluster", READY_DEADLINE, || match started.unexpected_end() {
             Some(ended) => Some(Err(ended)),
-            None => trio.is_whole().then_some(Ok(())),
+            None => started.is_whole().then_some(Ok(())),
         })??;
-        Ok(trio)
+        Ok(started)
     }
 
     /// All addresses, `host:port,…`.
@@ -76,10 +77,10 @@ impl Trio {
 
     fn broker(&mut self, number: u32) -> &mut Broker {
         let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
-        index.and_then(|index| self.brokers.get_mut(index)).expect("brokers are numbered from 1 to BROKERS")
+        index.and_then(|index| self.brokers.get_mut(index)).expect("brokers are numbered from 1")
     }
 
-    /// Starts a broker that is down. It doesn't wait until it answers: see [`Trio::is_whole`].
+    /// Starts a broker that is down. It doesn't wait until it answers: see [`Brokers::is_whole`].
     ///
     /// # Errors
     /// When Java can't be started.
@@ -126,7 +127,7 @@ impl Trio {
         })
     }
 
-    /// Whether every broker knows of three brokers, and of three replicas in sync of every partition. Not to be asked
+    /// Whether every broker knows of all brokers, and of as many replicas in sync of every partition. Not to be asked
     /// while a broker is frozen, which would not answer.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -152,7 +153,7 @@ impl Trio {
             // The leader goes to the end of the list; every second time the other two change places as well.
             found.replicas.sort_unstable();
             let leader_at = found.replicas.iter().position(|replica| *replica == found.leader).unwrap_or_default();
-            found.replicas.rotate_left((leader_at + 1) % BROKERS as usize);
+            found.replicas.rotate_left((leader_at + 1) % self.brokers.len());
             if self.rotation.is_multiple_of(2) {
                 found.replicas.swap(0, 1);
             }
@@ -197,6 +198,8 @@ fn settings(number: u32, data: &Path, ports: &[(u16, u16)]) -> String {
         let comma = if voter == 1 { "" } else { "," };
         write!(voters, "{comma}{voter}@127.0.0.1:{controller_port}").expect("a string takes everything");
     }
+    let replicas = ports.len();
+    let in_sync_min = replicas.min(2);
     format!(
         "process.roles=broker,controller
 node.id={number}
@@ -208,15 +211,15 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
-default.replication.factor=3
-min.insync.replicas=2
-offsets.topic.replication.factor=3
+default.replication.factor={replicas}
+min.insync.replicas={in_sync_min}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=3
-transaction.state.log.replication.factor=3
-transaction.state.log.min.isr=2
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync_min}
 transaction.state.log.num.partitions=3
-share.coordinator.state.topic.replication.factor=3
-share.coordinator.state.topic.min.isr=2
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync_min}
 group.initial.rebalance.delay.ms=0
 group.consumer.min.session.timeout.ms=6000
 group.consumer.session.timeout.ms=6000
@@ -225,7 +228,7 @@ group.consumer.heartbeat.interval.ms=1000
 auto.leader.rebalance.enable=false
 broker.session.timeout.ms={BROKER_SESSION_MS}
 broker.heartbeat.interval.ms=1000
-# Three virtual machines on a busy computer: no new controller because one was slow for two seconds.
+# Several virtual machines on a busy computer: no new controller because one was slow for two seconds.
 controller.quorum.fetch.timeout.ms=4000
 controller.quorum.election.timeout.ms=2000
 log.cleaner.backoff.ms=1000
