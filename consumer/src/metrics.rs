@@ -42,20 +42,32 @@ impl Collector for ViewCollector {
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
-        let mut family =
-            encoder.encode_descriptor("rejected_records", "Dead letters by reason", None, outcomes.metric_type())?;
-        for reason in Reason::ALL {
-            let count: u64 = snapshots.iter().map(|snapshot| snapshot.ledger.rejected[reason.index()]).sum();
-            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.code())])?)?;
+        // By partition too: a counter that belongs to the state moves to another process with its partition, and a sum
+        // over partitions would fall here and jump there.
+        let mut family = encoder.encode_descriptor(
+            "rejected_records",
+            "Dead letters, by partition and reason",
+            None,
+            outcomes.metric_type(),
+        )?;
+        for snapshot in &snapshots {
+            for reason in Reason::ALL {
+                let labels = [("partition", snapshot.partition.to_string()), ("reason", reason.code().to_owned())];
+                let count = snapshot.ledger.rejected[reason.index()];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
         }
-        let missing: u64 = snapshots.iter().map(|snapshot| snapshot.ledger.missing_from_sequence).sum();
-        let sum = encoder.encode_descriptor(
+        let mut family = encoder.encode_descriptor(
             "missing_from_sequence",
             "Records that producers numbered and that never came",
             None,
             outcomes.metric_type(),
         )?;
-        ConstCounter::new(missing).encode(sum)?;
+        for snapshot in &snapshots {
+            let labels = [("partition", snapshot.partition.to_string())];
+            let missing = snapshot.ledger.missing_from_sequence;
+            ConstCounter::new(missing).encode(family.encode_family(&labels)?)?;
+        }
         let failed = encoder.encode_descriptor(
             "group_commits_failed",
             "Group commits that failed; the next one makes up for it",
@@ -98,5 +110,37 @@ impl ViewCollector {
             ConstGauge::new(lag.max(0)).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::{encoding::text::encode, registry::Registry};
+
+    use super::*;
+    use crate::fold::{FoldSettings, PartitionState};
+
+    #[test]
+    fn counters_that_move_with_a_partition_name_it() {
+        let view = Arc::new(View::default());
+        for partition in [3, 4] {
+            let state = PartitionState::new(1, partition, FoldSettings::default(), 0, 0);
+            view.publish(Arc::new(state.snapshot(None, 0)), 0);
+        }
+        // Of the other one somebody else tells.
+        let _ = view.progress(3);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ViewCollector(view)));
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("a string takes everything");
+        for series in [
+            "records_total{partition=\"3\",outcome=\"accepted\"} 0",
+            "rejected_records_total{partition=\"3\",reason=\"invalid_amount\"} 0",
+            "missing_from_sequence_total{partition=\"3\"} 0",
+            "lag_records{partition=\"3\"} 0",
+        ] {
+            assert!(text.contains(series), "{series} is not in\n{text}");
+        }
+        assert!(!text.contains("partition=\"4\""), "{text}");
     }
 }
