@@ -167,8 +167,8 @@ impl Cluster<'_> {
         let has_cause = self.watch.was_buried[partition] || !made.windows.is_empty();
         self.hold(has_cause, || format!("{partition}: {order:?} is written again without need"));
         let known = process.view.snapshot(numbered(partition)).map(|known| known.order());
-        // Once it may be: it was wanted before the higher one was known.
-        self.hold(known <= Some(order) || before.repeats == 0, || {
+        // Twice it may be: one was on its way, and the next one wanted, before the higher one was known.
+        self.hold(known <= Some(order) || before.repeats <= 1, || {
             format!("{partition}: {order:?} is written again in front of {known:?}")
         });
     }
