@@ -119,6 +119,19 @@ def faults_of_compose(tables: dict[str, dict[str, str]]) -> list[str]:
     return faults
 
 
+def faults_of_monitoring(metrics: set[str]) -> list[str]:
+    """The alerts of the compose set-up against those of the cluster, and every figure that the dashboard shows."""
+    text = lambda name: pathlib.Path(name).read_text(encoding="utf-8")  # noqa: E731
+    faults = []
+    cluster = yaml.safe_load(text("deploy/components/monitoring/alerts.yaml"))["spec"]
+    if yaml.safe_load(text("compose/alerts.yaml")) != cluster:
+        faults.append("compose/alerts.yaml has other rules than deploy/components/monitoring/alerts.yaml")
+    shown = set(re.findall(r"tally_\w+", " ".join(re.findall(r'"expr": "(.*)"', text("deploy/components/monitoring/dashboard.json")))))
+    unknown = sorted(name for name in shown if name.removesuffix("_bucket") not in metrics)
+    faults += [f"deploy/components/monitoring/dashboard.json shows {name}, which docs/operations.md does not have" for name in unknown]
+    return faults
+
+
 def render(folder: str) -> list[dict]:
     command = ["kubectl", "kustomize", folder] if shutil.which("kubectl") else ["kustomize", "build", folder]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -152,6 +165,7 @@ def main() -> int:
     plain = list(yaml.safe_load_all(texts))
     faults = [f"deploy: {fault}" for fault in check(plain)]
     faults += faults_of_compose(tables)
+    faults += faults_of_monitoring(documents["metrics"])
     found, variants = faults_of_variants(plain, check)
     faults += found
     for old, new in SABOTAGE:
