@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Kafka's tools report their own rates, which leave the start of the JVM out (the consumer's leaves out joining the group,
-//! too). Our producer's rate is its own as well; our consumer's is taken from outside, from its start to its end, with
-//! creating topics, restoring, dead letters and snapshots in it. So where the figures favour anyone, it isn't us.
+//! too). Our producer's rate is its own as well; those of our consumer and of `consumer verify` are taken from outside, from
+//! start to end, with creating topics, restoring, dead letters and snapshots in them. So where the figures favour anyone, it isn't us.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -33,7 +33,7 @@ struct Flags {
     /// Records a run
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     records: u64,
-    /// Rounds; each runs all four programs
+    /// Rounds; each runs all five programs
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u32,
 }
@@ -45,8 +45,10 @@ struct Readings {
     producer: Vec<f64>,
     java_consumer: Vec<f64>,
     consumer: Vec<f64>,
+    verify: Vec<f64>,
     producer_peak_kib: u64,
     consumer_peak_kib: u64,
+    verify_peak_kib: u64,
 }
 
 fn main() -> ExitCode {
@@ -73,12 +75,15 @@ fn measure(flags: &Flags) -> Checked {
         // Both read what ours has written.
         readings.java_consumer.push(java_consumer(&stage, jars, &ours, flags.records)?);
         readings.consumer.push(our_consumer(&stage, &ours, flags.records, &mut readings.consumer_peak_kib)?);
+        readings.verify.push(our_verify(&stage, &ours, flags.records, &mut readings.verify_peak_kib)?);
         eprintln!(
-            "round {round}: produced {:.0} (theirs) {:.0} (ours), consumed {:.0} (theirs) {:.0} (ours) records/s",
+            "round {round}: produced {:.0} (theirs) {:.0} (ours), consumed {:.0} (theirs) {:.0} (ours), verified {:.0} \
+             records/s",
             last(&readings.java_producer),
             last(&readings.producer),
             last(&readings.java_consumer),
-            last(&readings.consumer)
+            last(&readings.consumer),
+            last(&readings.verify)
         );
         let mut client = stage.client();
         client.delete_topic(&theirs)?;
@@ -96,14 +101,16 @@ fn print(flags: &Flags, readings: &Readings) {
     row("producer --rate 0", &readings.producer);
     row("kafka-consumer-perf-test", &readings.java_consumer);
     row("consumer --until-end", &readings.consumer);
+    row("consumer verify", &readings.verify);
     let ratio = |ours: &[f64], theirs: &[f64]| median(ours) / median(theirs);
     println!("producer: {:.2} x kafka-producer-perf-test", ratio(&readings.producer, &readings.java_producer));
     println!("consumer: {:.2} x kafka-consumer-perf-test", ratio(&readings.consumer, &readings.java_consumer));
     let mib = |kib: u64| kib.div_ceil(1024);
     println!(
-        "resident: producer {} MiB, consumer {} MiB",
+        "resident: producer {} MiB, consumer {} MiB, consumer verify {} MiB",
         mib(readings.producer_peak_kib),
-        mib(readings.consumer_peak_kib)
+        mib(readings.consumer_peak_kib),
+        mib(readings.verify_peak_kib)
     );
 }
 
@@ -161,16 +168,34 @@ fn our_producer(stage: &Stage<'_>, topic: &str, records: u64, peak_kib: &mut u64
 }
 
 fn our_consumer(stage: &Stage<'_>, topic: &str, records: u64, peak_kib: &mut u64) -> Checked<f64> {
+    let (summary, rate) = timed_consumer(stage, topic, &["--until-end", "--json"], records, peak_kib)?;
+    claim!(summary["ledger"]["consumed"].as_u64() == Some(records), "the consumer read something else: {summary}");
+    Ok(rate)
+}
+
+/// Counts again what [`our_consumer`] has counted, and compares.
+fn our_verify(stage: &Stage<'_>, topic: &str, records: u64, peak_kib: &mut u64) -> Checked<f64> {
+    let (report, rate) = timed_consumer(stage, topic, &["verify", "--json"], records, peak_kib)?;
+    claim!(report["records"].as_u64() == Some(records), "verify counted something else: {report}");
+    Ok(rate)
+}
+
+/// What a run of the consumer's binary says at its end, and how many of `records` it got through in a second.
+fn timed_consumer(
+    stage: &Stage<'_>,
+    topic: &str,
+    flags: &[&str],
+    records: u64,
+    peak_kib: &mut u64,
+) -> Checked<(Value, f64)> {
     let path = &e2e::binaries::binaries()?.consumer;
     let started = Instant::now();
-    let flags = ["--until-end", "--json"];
-    let mut consumer = stage.program("consumer", path, &flags, &[("KAFKA_TOPIC", topic), ("CONSUMER_GROUP", topic)])?;
+    let mut consumer = stage.program("consumer", path, flags, &[("KAFKA_TOPIC", topic), ("CONSUMER_GROUP", topic)])?;
     watch(&mut consumer, peak_kib)?;
     let elapsed = started.elapsed();
-    let summary: Value = consumer.last_json()?;
-    claim!(summary["ledger"]["consumed"].as_u64() == Some(records), "the consumer read something else: {summary}");
     #[expect(clippy::cast_precision_loss, reason = "a rate to three digits")]
-    Ok(records as f64 / elapsed.as_secs_f64())
+    let rate = records as f64 / elapsed.as_secs_f64();
+    Ok((consumer.last_json()?, rate))
 }
 
 /// Waits for a program's end, and keeps an eye on its memory meanwhile.
