@@ -64,7 +64,7 @@ pub(super) fn start(folder: &Path, purpose: Purpose) -> Checked<Cluster> {
     }
     let port = ports::free();
     let configuration = home.path().join("server.properties");
-    std::fs::write(&configuration, settings(&data, port, ports::free()))?;
+    std::fs::write(&configuration, single(&data, port, ports::free()))?;
     Cluster::launch(port, ApacheHome { folder: home, configuration, jars, purpose })
 }
 
@@ -81,7 +81,7 @@ pub(super) fn start_secured(folder: &Path) -> Checked<Cluster> {
     let port = ports::free();
     let secured = Secured::prepare(home.path())?;
     let configuration = home.path().join("server.properties");
-    let text = settings(&data, port, ports::free());
+    let text = single(&data, port, ports::free());
     std::fs::write(&configuration, secured::settings(&text, &secured))?;
     let mut cluster =
         Cluster::launch(port, ApacheHome { folder: home, configuration, jars, purpose: Purpose::Scenarios })?;
@@ -98,7 +98,7 @@ pub(super) fn formatted(jars: &Jars, folder: &Path) -> Checked<&'static Path> {
 
 fn format(jars: &Jars, folder: &Path) -> Checked<PathBuf> {
     let (data, configuration) = (folder.join("formatted"), folder.join("formatted.properties"));
-    std::fs::write(&configuration, settings(&data, 1, 2))?;
+    std::fs::write(&configuration, single(&data, 1, 2))?;
     let mut tool = jars.tool("kafka.tools.StorageTool");
     let output = tool.args(["format", "--cluster-id", CLUSTER_ID, "--config"]).arg(&configuration).output()?;
     if output.status.success() {
@@ -107,11 +107,31 @@ fn format(jars: &Jars, folder: &Path) -> Checked<PathBuf> {
     Err(Failure::new(format!("formatting Kafka's storage: {}", String::from_utf8_lossy(&output.stderr))))
 }
 
-fn settings(data: &Path, port: u16, controller_port: u16) -> String {
+/// Of one node that is broker and controller, started and hurt by scenarios.
+fn single(data: &Path, port: u16, controller_port: u16) -> String {
+    let own = "offsets.topic.num.partitions=2
+transaction.state.log.num.partitions=2
+# After kill -9 a broker may come back once its old session has run out.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+# Compaction is waited for in a scenario: look for work often.
+log.cleaner.backoff.ms=250
+";
+    settings(1, data, &[(port, controller_port)]) + own
+}
+
+/// What nodes have in common, of a cluster with such ports of broker and controller. `number` counts from 1. Every topic has
+/// a replica on each node, and needs two of them where there are as many.
+pub(super) fn settings(number: u32, data: &Path, ports: &[(u16, u16)]) -> String {
+    let (port, controller_port) = ports[number as usize - 1];
+    let voter = |(voter, (_, port)): (u32, &(u16, u16))| format!("{voter}@127.0.0.1:{port}");
+    let voters = (1..).zip(ports).map(voter).collect::<Vec<_>>().join(",");
+    let replicas = ports.len();
+    let in_sync_min = replicas.min(2);
     format!(
         "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+node.id={number}
+controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
@@ -119,26 +139,19 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=2
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=2
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync_min}
+offsets.topic.replication.factor={replicas}
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync_min}
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync_min}
 group.initial.rebalance.delay.ms=0
 # As in compose and deploy/: KIP-848 groups notice a dead member as soon as classic ones do.
 group.consumer.min.session.timeout.ms=6000
 group.consumer.session.timeout.ms=6000
 group.consumer.min.heartbeat.interval.ms=1000
 group.consumer.heartbeat.interval.ms=1000
-# After kill -9 a broker may come back once its old session has run out.
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-# Compaction is waited for in a scenario: look for work often.
-log.cleaner.backoff.ms=250
 ",
         data.display()
     )

@@ -4,7 +4,6 @@
 //! that was acknowledged may be lost, and there is always a quorum of controllers. Leaders move only by failure or by
 //! [`Brokers::move_leaders`]; Kafka's own rebalancing is off, so that every move has a cause that was written down.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::apache::{self, CLUSTER_ID, Purpose};
@@ -192,39 +191,9 @@ impl Broker {
 }
 
 fn settings(number: u32, data: &Path, ports: &[(u16, u16)]) -> String {
-    let (port, controller_port) = ports[number as usize - 1];
-    let mut voters = String::new();
-    for (voter, (_, controller_port)) in (1..).zip(ports) {
-        let comma = if voter == 1 { "" } else { "," };
-        write!(voters, "{comma}{voter}@127.0.0.1:{controller_port}").expect("a string takes everything");
-    }
-    let replicas = ports.len();
-    let in_sync_min = replicas.min(2);
-    format!(
-        "process.roles=broker,controller
-node.id={number}
-controller.quorum.voters={voters}
-controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-log.dirs={}
-auto.create.topics.enable=false
-default.replication.factor={replicas}
-min.insync.replicas={in_sync_min}
-offsets.topic.replication.factor={replicas}
-offsets.topic.num.partitions=3
-transaction.state.log.replication.factor={replicas}
-transaction.state.log.min.isr={in_sync_min}
+    let own = format!(
+        "offsets.topic.num.partitions=3
 transaction.state.log.num.partitions=3
-share.coordinator.state.topic.replication.factor={replicas}
-share.coordinator.state.topic.min.isr={in_sync_min}
-group.initial.rebalance.delay.ms=0
-group.consumer.min.session.timeout.ms=6000
-group.consumer.session.timeout.ms=6000
-group.consumer.min.heartbeat.interval.ms=1000
-group.consumer.heartbeat.interval.ms=1000
 auto.leader.rebalance.enable=false
 broker.session.timeout.ms={BROKER_SESSION_MS}
 broker.heartbeat.interval.ms=1000
@@ -233,7 +202,7 @@ controller.quorum.fetch.timeout.ms=4000
 controller.quorum.election.timeout.ms=2000
 log.cleaner.backoff.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
-",
-        data.display()
-    )
+"
+    );
+    apache::settings(number, data, ports) + &own
 }
