@@ -285,7 +285,8 @@ fn check_state(topic: &str, state: &TopicState, layout: Layout) -> Result<(), To
             topic: topic.to_owned(),
             problem: format!("has {} partitions, the transactions topic has {}", state.partitions, layout.partitions),
             advice: "It belongs to another topic, or the transactions topic was made again with fewer partitions: \
-                     use another KAFKA_TOPIC, or delete the state topic to start afresh"
+                     use another KAFKA_TOPIC; or stop all consumers, delete the state topic, and begin anew with \
+                     `consumer reset`"
                 .to_owned(),
         });
     }

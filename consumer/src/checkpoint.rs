@@ -9,9 +9,8 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
 use common::{
-    kafka::{Cluster, Compression, Fault, PartitionWriter, Record, WriteError},
+    kafka::{Cluster, Fault, PartitionWriter, Record, WriteError},
     topics::TopicNames,
 };
 
@@ -129,7 +128,7 @@ impl Checkpointer {
                 Step::Windows(windows) => {
                     let windows = window_records(windows, now_ms);
                     for chunk in chunks(&windows, Record::approximate_size) {
-                        let written = self.windows.write(|| chunk.to_vec(), Compression::Snappy, deadline).await;
+                        let written = self.windows.write_records(chunk, deadline).await;
                         written.map_err(failed("closed windows"))?;
                     }
                 }
@@ -155,8 +154,8 @@ impl Checkpointer {
         let mut waiting: Vec<&[DeadLetter]> = chunks(letters, DeadLetter::bytes).collect();
         waiting.reverse();
         while let Some(chunk) = waiting.pop() {
-            let records = || chunk.iter().map(|letter| letter.to_record(source, now_ms)).collect();
-            match self.dead_letters.write(records, Compression::Snappy, self.deadline).await {
+            let records: Vec<Record> = chunk.iter().map(|letter| letter.to_record(source, now_ms)).collect();
+            match self.dead_letters.write_records(&records, self.deadline).await {
                 Ok(_) => {}
                 Err(WriteError::TooLarge(_)) if chunk.len() > 1 => {
                     let (first, second) = chunk.split_at(chunk.len() / 2);
@@ -180,7 +179,7 @@ impl Checkpointer {
         let mut cut = letter.clone();
         while cut.halve() {
             let record = cut.to_record(source, now_ms);
-            match self.dead_letters.write(|| vec![record.clone()], Compression::Snappy, self.deadline).await {
+            match self.dead_letters.write_records(&[record], self.deadline).await {
                 Ok(_) => return Ok(()),
                 Err(WriteError::TooLarge(fault)) => refused = fault,
                 Err(error) => return Err(error),
@@ -202,19 +201,22 @@ pub async fn write_snapshot(
     let record = Record {
         key: Some(snapshot.partition.to_string().into_bytes()),
         value: Some(snapshot.to_value()),
-        headers: [].into(),
+        headers: Vec::new(),
         // The wall clock: a compacted topic rolls its segments by record time, and would never be compacted by ours.
-        timestamp: DateTime::from_timestamp_millis(snapshot.written_at_ms).unwrap_or_default(),
+        timestamp_ms: snapshot.written_at_ms,
     };
-    topic.write(|| vec![record.clone()], Compression::Snappy, deadline).await
+    topic.write_records(&[record], deadline).await
 }
 
 fn window_records(windows: &[ClosedWindow], now_ms: i64) -> Vec<Record> {
-    let timestamp = DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
     let records = windows.iter().flat_map(ClosedWindow::to_records);
-    records
-        .map(|(key, value)| Record { key: Some(key.into_bytes()), value: Some(value), headers: [].into(), timestamp })
-        .collect()
+    let to_record = |(key, value): (String, _)| Record {
+        timestamp_ms: now_ms,
+        key: Some(key.into_bytes()),
+        value: Some(value),
+        headers: Vec::new(),
+    };
+    records.map(to_record).collect()
 }
 
 /// Cuts what is to be written into requests that brokers take; one that is larger by itself has a request to itself.
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
 
     fn record(bytes: usize) -> Record {
-        Record { key: None, value: Some(vec![0; bytes]), headers: [].into(), timestamp: DateTime::UNIX_EPOCH }
+        Record { value: Some(vec![0; bytes]), ..Record::default() }
     }
 
     #[test]

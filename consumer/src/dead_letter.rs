@@ -1,8 +1,5 @@
 //! What was rejected, as it goes out: the raw bytes, and headers that say where they came from and why.
 
-use std::collections::BTreeMap;
-
-use chrono::DateTime;
 use common::{
     kafka::{Record, RecordView},
     wire::{Reason, SEQUENCE_HEADER},
@@ -109,8 +106,8 @@ impl DeadLetter {
     /// names that KIP-1034 gives them. Stamped with `now_ms`: a rejected record's own time may be anything.
     #[must_use]
     pub fn to_record(&self, source: &Source, now_ms: i64) -> Record {
-        let mut headers = BTreeMap::new();
-        let mut put = |name: &str, value: &[u8]| headers.insert(name.to_owned(), value.to_owned());
+        let mut headers = Vec::new();
+        let mut put = |name: &'static str, value: &[u8]| headers.push((name, value.to_owned()));
         put("__streams.errors.topic", source.topic.as_bytes());
         put("__streams.errors.partition", source.partition.to_string().as_bytes());
         put("__streams.errors.offset", self.offset.to_string().as_bytes());
@@ -132,7 +129,7 @@ impl DeadLetter {
             key: Some(format!("{}/{}", source.partition, self.offset).into_bytes()),
             value: self.value.clone(),
             headers,
-            timestamp: DateTime::from_timestamp_millis(now_ms).unwrap_or_default(),
+            timestamp_ms: now_ms,
         }
     }
 }
@@ -175,18 +172,18 @@ mod tests {
             key: Some(b"\xff"),
             value: Some(b"{\xfe"),
             sequence: Some(b"x"),
-            undecodable: false,
+            ..RecordView::default()
         };
         let letter = DeadLetter::new(&record, Reason::InvalidHeader).to_record(&source(), 1_000);
         assert_eq!(letter.key.as_deref(), Some(b"3/12".as_slice()));
         assert_eq!(letter.value.as_deref(), Some(b"{\xfe".as_slice()));
-        assert_eq!(letter.headers[REASON_HEADER], b"invalid_header");
-        assert_eq!(letter.headers["__streams.errors.offset"], b"12");
-        assert_eq!(letter.headers[SOURCE_KEY_HEADER], b"\xff");
-        assert_eq!(letter.headers[SEQUENCE_HEADER], b"x");
-        assert_eq!(letter.headers[SOURCE_TIMESTAMP_HEADER], b"-1");
-        assert!(!letter.headers.contains_key(TRUNCATED_HEADER));
-        assert_eq!(letter.timestamp.timestamp_millis(), 1_000);
+        assert_eq!(letter.header(REASON_HEADER).unwrap(), b"invalid_header");
+        assert_eq!(letter.header("__streams.errors.offset").unwrap(), b"12");
+        assert_eq!(letter.header(SOURCE_KEY_HEADER).unwrap(), b"\xff");
+        assert_eq!(letter.header(SEQUENCE_HEADER).unwrap(), b"x");
+        assert_eq!(letter.header(SOURCE_TIMESTAMP_HEADER).unwrap(), b"-1");
+        assert!(letter.header(TRUNCATED_HEADER).is_none());
+        assert_eq!(letter.timestamp_ms, 1_000);
     }
 
     #[test]
@@ -204,9 +201,9 @@ mod tests {
         };
         let whole = letter(RAW_BYTES_MAX - 100);
         assert_eq!(whole.value.as_ref().map(Vec::len), Some(RAW_BYTES_MAX - 100));
-        assert!(!whole.headers.contains_key(TRUNCATED_HEADER));
+        assert!(whole.header(TRUNCATED_HEADER).is_none());
         let cut = letter(value.len());
-        assert_eq!(cut.headers[TRUNCATED_HEADER], value.len().to_string().as_bytes());
+        assert_eq!(cut.header(TRUNCATED_HEADER).unwrap(), value.len().to_string().as_bytes());
         // The dead letter topic takes 64 kB more than a broker's default.
         assert!(cut.approximate_size() < RAW_BYTES_MAX + 60_000);
     }

@@ -218,7 +218,7 @@ fn producer_configuration(servers: Vec<String>, rate: Option<u32>) -> producer::
         partitions: PARTITIONS,
         rate,
         ratios: Ratios { malformed: 0.002, repeat: 0.002, late: 0.002, future: 0.0005 },
-        compression: Compression::NoCompression,
+        compression: Compression::None,
         ..defaults
     }
 }

@@ -151,7 +151,7 @@ impl Settings for ProducerSettings {
 
     fn validate(&self, problems: &mut Problems) -> Configuration {
         let seconds = Duration::from_secs;
-        let compressions = [("none", Compression::NoCompression), ("snappy", Compression::Snappy)];
+        let compressions = [("none", Compression::None), ("snappy", Compression::Snappy)];
         let servers = &self.kafka_bootstrap_servers;
         Configuration {
             kafka: ConnectionSettings {

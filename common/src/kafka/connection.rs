@@ -2,31 +2,25 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use rskafka::{
-    BackoffConfig,
-    client::{
-        Client, ClientBuilder,
-        partition::{PartitionClient, UnknownTopicHandling},
-    },
-};
 use tokio::time::timeout;
 use tracing::warn;
 
 use super::{
-    Boxed, REQUEST_TIMEOUT, advice::advice, complaints::Complaints, fault::Fault, security::Security,
+    Boxed, REQUEST_TIMEOUT,
+    advice::advice,
+    complaints::Complaints,
+    fault::Fault,
+    link::{Link, RESPONSE_BYTES_MAX},
+    security::Security,
     shared_client::SharedClient,
 };
-
-/// Largest answer that is taken from a broker, in bytes: the largest batch a broker may hold plus room to spare.
-const RESPONSE_BYTES_MAX: usize = 32 << 20;
-
-/// Longest time that making a connection to a partition's leader takes, waiting for and building a client included.
-/// Far below the time after which a worker that does not come round counts as stuck.
-const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -45,7 +39,10 @@ pub struct Cluster(Arc<Shared>);
 
 struct Shared {
     settings: ConnectionSettings,
-    data: SharedClient<Client>,
+    /// The connection that leaders are asked for over.
+    finder: SharedClient<Link>,
+    /// How often a finder was looked for: each time it begins with another of the bootstrap servers.
+    searches: AtomicUsize,
     control: SharedClient<krafka::Kafka>,
     complaints: Complaints,
 }
@@ -62,7 +59,8 @@ impl Cluster {
     pub fn new(settings: ConnectionSettings) -> Self {
         Self(Arc::new(Shared {
             settings,
-            data: SharedClient::default(),
+            finder: SharedClient::default(),
+            searches: AtomicUsize::new(0),
             control: SharedClient::default(),
             complaints: Complaints::default(),
         }))
@@ -74,54 +72,37 @@ impl Cluster {
         self.0.settings.bootstrap_servers.join(",")
     }
 
-    /// The client for records; built when there is none.
-    pub(super) async fn client(&self) -> Result<Arc<Client>, Fault> {
-        self.0.data.get(Box::pin(self.build_client())).await
+    pub(super) fn settings(&self) -> &ConnectionSettings {
+        &self.0.settings
     }
 
-    async fn build_client(&self) -> Result<Client, Fault> {
-        let ConnectionSettings { bootstrap_servers, client_id, security } = &self.0.settings;
-        if !security.is_plaintext() {
+    /// A connection to any broker, to be asked who leads a partition; made when there is none.
+    pub(super) async fn finder(&self) -> Result<Arc<Link>, Fault> {
+        self.0.finder.get(Box::pin(self.connect_finder())).await
+    }
+
+    async fn connect_finder(&self) -> Result<Link, Fault> {
+        let settings = &self.0.settings;
+        if !settings.security.is_plaintext() {
             // rskafka knows less of why a secured connection fails, and takes longer to say it.
             self.control_anew().await?;
         }
-        let mut builder = ClientBuilder::new(bootstrap_servers.clone())
-            .client_id(client_id.as_str())
-            .max_message_size(RESPONSE_BYTES_MAX)
-            .backoff_config(client_backoff());
-        if let Some(tls) = security.rskafka_tls() {
-            builder = builder.tls_config(tls);
+        let servers = &settings.bootstrap_servers;
+        let first = self.0.searches.fetch_add(1, Ordering::Relaxed);
+        let limit = REQUEST_TIMEOUT / u32::try_from(servers.len()).unwrap_or(u32::MAX).max(1);
+        let mut cause = String::new();
+        for number in first..first.saturating_add(servers.len()) {
+            match Link::open(&servers[number % servers.len()], settings, limit).await {
+                Ok(link) => return Ok(link),
+                Err(failed) => cause = failed,
+            }
         }
-        if let Some(sasl) = security.rskafka_sasl() {
-            builder = builder.sasl_config(sasl);
-        }
-        match timeout(REQUEST_TIMEOUT, builder.build()).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
-            Err(_) => Err(self.unreachable("no answer")),
-        }
+        Err(self.unreachable(&cause))
     }
 
-    /// Forgets `client`, so that the next caller gets a new one that starts from the bootstrap servers again.
-    pub(super) async fn discard(&self, client: &Arc<Client>) {
-        self.0.data.discard(client).await;
-    }
-
-    /// A connection of its own to the leader of one partition, within [`CONNECT_LIMIT`].
-    pub(super) async fn partition(&self, topic: &str, partition: i32) -> Result<(Arc<Client>, PartitionClient), Fault> {
-        let doing = format!("connecting to the leader of {topic}-{partition}");
-        let connecting = Box::pin(async {
-            let client = self.client().await?;
-            let connecting = Box::pin(client.partition_client(topic, partition, UnknownTopicHandling::Error));
-            let fault = match answered(&doing, REQUEST_TIMEOUT, connecting).await {
-                Ok(Ok(connected)) => return Ok((client, connected)),
-                Ok(Err(error)) => Fault::of(&error, &doing),
-                Err(silent) => silent,
-            };
-            self.discard(&client).await;
-            Err(fault)
-        });
-        answered(&doing, CONNECT_LIMIT, connecting).await?
+    /// Forgets a finder, so that the next caller gets a new one that starts from the bootstrap servers again.
+    pub(super) async fn discard_finder(&self, finder: &Arc<Link>) {
+        self.0.finder.discard(finder).await;
     }
 
     /// The client of the control plane; connected when there is none.
@@ -153,7 +134,7 @@ impl Cluster {
         self.control().await
     }
 
-    /// Forgets a control client that met a fault, as [`Cluster::discard`] does with one for records.
+    /// Forgets a control client that met a fault, as [`Cluster::discard_finder`] does with one for records.
     pub(super) async fn discard_control(&self, kafka: &Arc<krafka::Kafka>) {
         self.0.control.discard(kafka).await;
     }
@@ -172,6 +153,17 @@ impl Cluster {
         }
     }
 
+    /// Says that a broker makes this client wait, as seldom as a fault.
+    pub(super) fn mention_quota(&self, place: &str, wait: Duration) {
+        if self.0.complaints.is_due("quota", Instant::now()) {
+            warn!(
+                "{place}: a quota of this client is used up, Kafka makes it wait {} ms; see producer_byte_rate, \
+                 consumer_byte_rate and request_percentage of its user and client id with kafka-configs",
+                wait.as_millis()
+            );
+        }
+    }
+
     pub(super) fn unreachable(&self, cause: &str) -> Fault {
         let servers = self.servers();
         // krafka says first whom it could not reach, which the fault says itself.
@@ -187,18 +179,7 @@ impl Cluster {
     }
 }
 
-/// Waits for `call` no longer than `limit`. rskafka itself would wait for ever for a broker that went silent.
+/// Waits for `call` no longer than `limit`. The clients themselves would wait for ever for a broker that went silent.
 pub(super) async fn answered<T>(doing: &str, limit: Duration, call: Boxed<'_, T>) -> Result<T, Fault> {
     timeout(limit, call).await.map_err(|_| Fault::silent(doing, limit))
-}
-
-/// rskafka's own retries: a few quick ones. Its default goes on for ever with pauses of up to 500 s and keeps a stale
-/// leader meanwhile; what lasts longer than this is ours to retry, with a new client.
-fn client_backoff() -> BackoffConfig {
-    BackoffConfig {
-        init_backoff: Duration::from_millis(50),
-        max_backoff: Duration::from_millis(500),
-        base: 2.0,
-        deadline: Some(Duration::from_secs(3)),
-    }
 }

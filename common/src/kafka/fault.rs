@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rskafka::client::error::{Error as ClientError, ProtocolError, RequestError};
+use rskafka::protocol::error::Error as ProtocolError;
 
 /// A fault of the broker, the network or the set-up: never of a record.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -104,22 +104,17 @@ impl Fault {
         Self::Silent { doing: doing.to_owned(), waited_ms: waited.as_millis() }
     }
 
-    /// Sorts a server's or client's error by what helps.
-    pub(crate) fn of(error: &ClientError, doing: &str) -> Self {
-        match error {
-            ClientError::ServerError { protocol_error, .. } if is_too_large(*protocol_error) => {
-                Self::TooLarge { doing: doing.to_owned(), cause: describe(*protocol_error) }
-            }
-            ClientError::ServerError { protocol_error, .. } if denies(*protocol_error) => {
-                Self::Denied { doing: doing.to_owned(), cause: describe(*protocol_error) }
-            }
-            ClientError::ServerError { protocol_error, .. } if refuses(*protocol_error) => {
-                Self::Refused { doing: doing.to_owned(), cause: describe(*protocol_error) }
-            }
-            ClientError::ServerError { protocol_error, .. } => {
-                Self::Passing { doing: doing.to_owned(), cause: describe(*protocol_error) }
-            }
-            other => Self::Passing { doing: doing.to_owned(), cause: other.to_string() },
+    /// Sorts what a broker said by what helps.
+    pub(super) fn of(error: ProtocolError, doing: &str) -> Self {
+        let (doing, cause) = (doing.to_owned(), describe(error));
+        if is_too_large(error) {
+            Self::TooLarge { doing, cause }
+        } else if denies(error) {
+            Self::Denied { doing, cause }
+        } else if refuses(error) {
+            Self::Refused { doing, cause }
+        } else {
+            Self::Passing { doing, cause }
         }
     }
 }
@@ -163,33 +158,13 @@ fn describe(error: ProtocolError) -> String {
     }
 }
 
-/// Whether an error of a fetch may come from a record that rskafka can't decode rather than from the broker.
-pub(crate) fn may_be_undecodable(error: &ClientError) -> bool {
-    matches!(
-        error,
-        ClientError::InvalidResponse(_)
-            | ClientError::Request(
-                RequestError::ReadError(_) | RequestError::ReadVersionedError(_) | RequestError::TooMuchData { .. }
-            )
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_batch_that_is_too_large_is_told_from_other_refusals() {
-        let of = |protocol_error| {
-            let server = ClientError::ServerError {
-                protocol_error,
-                error_message: None,
-                request: rskafka::client::error::RequestContext::Partition("t".into(), 0),
-                response: None,
-                is_virtual: false,
-            };
-            Fault::of(&server, "writing to t-0")
-        };
+        let of = |error| Fault::of(error, "writing to t-0");
         for error in [ProtocolError::MessageTooLarge, ProtocolError::RecordListTooLarge] {
             let fault = of(error);
             assert!(matches!(fault, Fault::TooLarge { .. }) && !fault.may_pass(), "{fault}");

@@ -2,9 +2,9 @@
 //! client library.
 //!
 //! ```text
-//!                       ┌─ PartitionReader ── rskafka fetch ──────┐   (what rskafka can't decode: krafka, `Detour`)
-//!   Cluster ── Client ──┤                                         ├── broker
-//!                       └─ PartitionWriter ── rskafka produce ────┘
+//!              ┌─ PartitionReader ─┐                               ┌─ requests ── records as they came, `batch`
+//!   Cluster ───┤                   ├── Leader ── Link (rskafka) ───┤
+//!              └─ PartitionWriter ─┘                               └─ requests ── records made by `encode`
 //!           ── Admin ─────── krafka: topics, configs, group offsets
 //!           ── GroupMember ─ krafka: who works on which partition, commits
 //!           ◀─ Security ──── TLS and SASL, of all of these
@@ -14,32 +14,36 @@
 //! handed up as a [`Fault`] that says what was being done; nothing is skipped silently. It must never know what is
 //! inside a record.
 //!
-//! The rules below stand against defects found in rskafka 0.6.0, which has no timeouts, keeps a stale leader for
-//! ever, treats some passing errors as final and fails a whole fetch for one record it can't decode.
+//! Of rskafka 0.6.0 only the messenger is used; ARCHITECTURE.md says which defects of its client stand against the rest.
 
 mod admin;
 mod advice;
+mod batch;
 mod complaints;
 mod connection;
-mod detour;
+mod encode;
 mod fault;
 mod group;
+mod leader;
+mod link;
 mod read_through;
 mod reader;
 mod record;
+mod requests;
 mod security;
 mod security_settings;
 mod shared_client;
+mod unpack;
 mod writer;
 
 pub use admin::{Admin, TopicRequest, TopicState};
+pub use batch::Batch;
 pub use connection::{Cluster, ConnectionSettings};
+pub use encode::{BatchBuilder, Compression, Record};
 pub use fault::Fault;
 pub use group::{Grant, GroupChange, GroupMember, GroupProtocol, GroupSettings, Released, SESSION_TIMEOUT};
-pub use reader::{Batch, Bounds, PartitionReader, Read, ReadOptions};
-pub use record::RecordView;
-pub use rskafka::client::partition::Compression;
-pub use rskafka::record::Record;
+pub use reader::{Bounds, PartitionReader, Read, ReadOptions};
+pub use record::{Headers, RecordView};
 pub use security::Security;
 pub use security_settings::SecuritySettings;
 pub use writer::{PartitionWriter, WriteError};

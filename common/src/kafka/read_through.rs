@@ -5,8 +5,9 @@
 use std::ops::Range;
 
 use super::{
+    batch::Batch,
     fault::Fault,
-    reader::{Batch, PartitionReader, Read},
+    reader::{PartitionReader, Read},
 };
 
 impl PartitionReader {

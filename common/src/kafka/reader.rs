@@ -1,33 +1,18 @@
 //! Reading one partition from any offset: in order, within bounded time, past whatever can't be decoded.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rskafka::{
-    client::{
-        Client,
-        error::{Error as ClientError, ProtocolError},
-        partition::{OffsetAt, PartitionClient},
-    },
-    record::RecordAndOffset,
-};
 use tokio::time::{Instant, sleep};
-use tracing::debug;
+use tracing::warn;
 
 use super::{
-    Cluster, REQUEST_TIMEOUT, RETRY_DEADLINE, backoff,
-    connection::answered,
-    detour::Detour,
-    fault::{Fault, may_be_undecodable},
-    record::{OwnedRecord, RecordView},
+    Cluster, RETRY_DEADLINE, backoff,
+    batch::{Batch, Unreadable},
+    fault::Fault,
+    leader::{Fetched, Leader, Place},
 };
 
-/// A fetch of so few bytes that a broker answers with one batch, the smallest thing it can send.
-const ONE_BATCH_BYTES: i32 = 1;
-
-/// More records than this in one fetch are so small that decoded they take many times their bytes: the next fetch asks
-/// for less.
-const FETCH_RECORDS_MAX: usize = 4_000;
 /// The least that a fetch is reduced to.
 const FETCH_BYTES_MIN: i32 = 16 << 10;
 
@@ -67,70 +52,19 @@ pub enum Read {
     OutOfRange,
 }
 
-/// Consecutive records of a partition, in order of offset. Between two of them offsets may be without a record.
-#[derive(Debug)]
-pub struct Batch {
-    records: Records,
-    next_offset: i64,
-    high_watermark: i64,
-}
-
-#[derive(Debug)]
-enum Records {
-    Fetched(Vec<RecordAndOffset>),
-    Detoured(Vec<OwnedRecord>),
-}
-
-impl Batch {
-    /// The records.
-    pub fn iter(&self) -> impl Iterator<Item = RecordView<'_>> {
-        let (fetched, detoured): (&[RecordAndOffset], &[OwnedRecord]) = match &self.records {
-            Records::Fetched(records) => (records, &[]),
-            Records::Detoured(records) => (&[], records),
-        };
-        fetched.iter().map(RecordView::of).chain(detoured.iter().map(OwnedRecord::view))
-    }
-
-    /// Whether [`Self::header`] knows all headers.
-    #[must_use]
-    pub fn keeps_headers(&self) -> bool {
-        matches!(self.records, Records::Fetched(_))
-    }
-
-    /// The value of a header of the record at `index`, by the order of [`Self::iter`]. A record that took the detour has
-    /// kept none but the one in its view.
-    #[must_use]
-    pub fn header(&self, index: usize, name: &str) -> Option<&[u8]> {
-        match &self.records {
-            Records::Fetched(records) => records.get(index)?.record.headers.get(name).map(Vec::as_slice),
-            Records::Detoured(_) => None,
-        }
-    }
-
-    /// The offset to read next. Offsets before it that hold no record here hold none at all.
-    #[must_use]
-    pub fn next_offset(&self) -> i64 {
-        self.next_offset
-    }
-
-    /// Offset after the last record that is replicated.
-    #[must_use]
-    pub fn high_watermark(&self) -> i64 {
-        self.high_watermark
-    }
-}
-
 /// The reading end of one partition.
 pub struct PartitionReader {
     cluster: Cluster,
     topic: String,
     partition: i32,
     options: ReadOptions,
-    connected: Option<(Arc<Client>, PartitionClient)>,
+    connected: Option<Leader>,
     connections: u64,
-    /// What the next fetch asks for; see [`FETCH_RECORDS_MAX`].
+    /// What the next fetch asks for: less after each that a quota did not let through, for one that is as large as all that
+    /// the quota allows in its window waits for ever beside smaller ones.
     fetch_bytes: i32,
-    detour: Option<Detour>,
+    /// The offset at which a batch came with a wrong checksum: the second time it is the batch, not the way to it.
+    spoilt_at: Option<i64>,
 }
 
 impl PartitionReader {
@@ -145,7 +79,7 @@ impl PartitionReader {
             connected: None,
             connections: 0,
             fetch_bytes: options.fetch_bytes_max,
-            detour: None,
+            spoilt_at: None,
         }
     }
 
@@ -191,7 +125,7 @@ impl PartitionReader {
         let started = Instant::now();
         let mut attempt = 0;
         loop {
-            match self.try_offset(OffsetAt::Timestamp(time)).await {
+            match self.try_offset(Place::Time(time.timestamp_millis())).await {
                 // Below 0 where no record is as late.
                 Ok(offset) => return Ok(if (0..end).contains(&offset) { offset } else { end }),
                 Err(fault) => self.pause_after(fault, &mut attempt, started).await?,
@@ -204,11 +138,13 @@ impl PartitionReader {
     /// # Errors
     /// [`Fault`] when no broker could answer within the deadline.
     pub async fn read(&mut self, offset: i64) -> Result<Read, Fault> {
-        let started = Instant::now();
+        let mut started = Instant::now();
         let mut attempt = 0;
         loop {
             match self.try_read(offset).await {
-                Ok(read) => return Ok(read),
+                Ok(Some(read)) => return Ok(read),
+                // The broker answers, and will read for us when the quota allows it: no fault, and no end of a log.
+                Ok(None) => started = Instant::now(),
                 Err(fault) => self.pause_after(fault, &mut attempt, started).await?,
             }
         }
@@ -228,150 +164,91 @@ impl PartitionReader {
         Ok(())
     }
 
-    async fn try_read(&mut self, offset: i64) -> Result<Read, Fault> {
-        let mut fetched = self.fetch(offset, self.fetch_bytes).await?;
-        if matches!(fetched, Fetched::Undecodable(_)) && self.options.fetch_bytes_max > ONE_BATCH_BYTES {
-            // One bad batch spoils the whole answer: what stands before it is read batch by batch.
-            fetched = self.fetch(offset, ONE_BATCH_BYTES).await?;
-        }
-        match fetched {
-            Fetched::OutOfRange => Ok(Read::OutOfRange),
-            Fetched::Undecodable(cause) => {
-                debug!(topic = %self.topic, partition = self.partition, offset, %cause, "taking a detour");
-                self.detour(offset).await
+    async fn try_read(&mut self, offset: i64) -> Result<Option<Read>, Fault> {
+        let mut leader = self.connection().await?;
+        let answer = match leader.fetch(offset, self.fetch_bytes, self.options.wait).await {
+            Ok(Fetched::Answer(answer)) => answer,
+            Ok(Fetched::OutOfRange) => {
+                self.connected = Some(leader);
+                return Ok(Some(Read::OutOfRange));
             }
-            Fetched::Records(records, high_watermark) => match records.last() {
-                Some(last) => {
-                    let next_offset = last.offset + 1;
-                    self.fetch_bytes = next_fetch_bytes(self.fetch_bytes, records.len(), self.options.fetch_bytes_max);
-                    Ok(Read::Records(Batch { records: Records::Fetched(records), next_offset, high_watermark }))
-                }
-                None if high_watermark > offset && self.try_bounds().await?.end > offset => {
-                    // Readable offsets, yet no record: transaction markers or what compaction left.
-                    self.detour(offset).await
-                }
-                None => {
-                    let records = Records::Fetched(Vec::new());
-                    Ok(Read::Records(Batch { records, next_offset: offset, high_watermark }))
-                }
-            },
-        }
-    }
-
-    async fn detour(&mut self, offset: i64) -> Result<Read, Fault> {
-        let bounds = self.try_bounds().await?;
-        if offset < bounds.start || offset > bounds.end {
-            return Ok(Read::OutOfRange);
-        }
-        let detour = match self.detour.take() {
-            Some(detour) => detour,
-            None => Detour::new(&self.cluster, &self.topic, self.partition).await?,
-        };
-        let (records, next_offset) = match detour.read(offset, bounds.end).await {
-            Ok(read) => read,
+            Ok(Fetched::HeldBack) => {
+                self.connected = Some(leader);
+                self.fetch_bytes = (self.fetch_bytes / 2).max(FETCH_BYTES_MIN.min(self.options.fetch_bytes_max));
+                return Ok(None);
+            }
             Err(fault) => {
-                detour.close().await;
+                leader.discard(&self.cluster).await;
                 return Err(fault);
             }
         };
-        self.detour = Some(detour);
-        Ok(Read::Records(Batch { records: Records::Detoured(records), next_offset, high_watermark: bounds.end }))
+        self.fetch_bytes = self.fetch_bytes.saturating_mul(2).min(self.options.fetch_bytes_max);
+        let high_watermark = answer.high_watermark;
+        match Batch::of(answer) {
+            Ok(batch) => {
+                self.connected = Some(leader);
+                Ok(Some(Read::Records(batch)))
+            }
+            Err(Unreadable::Batch { cause, is_spoilt: true, .. }) if self.spoilt_at != Some(offset) => {
+                // Perhaps only this answer was: it is asked for once more, over another connection.
+                self.spoilt_at = Some(offset);
+                leader.discard(&self.cluster).await;
+                Err(self.unreadable(offset, &cause))
+            }
+            Err(Unreadable::Batch { next_offset, cause, .. }) => {
+                self.connected = Some(leader);
+                let (topic, partition) = (&self.topic, self.partition);
+                warn!(
+                    %topic, partition, from = offset, to = next_offset, %cause,
+                    "records that can't be decoded; the ledger counts them as undecodable"
+                );
+                Ok(Some(Read::Records(Batch::given_up(offset, next_offset, high_watermark))))
+            }
+            Err(Unreadable::Answer(cause)) => {
+                leader.discard(&self.cluster).await;
+                Err(self.unreadable(offset, &cause))
+            }
+        }
     }
 
-    async fn fetch(&mut self, offset: i64, bytes_max: i32) -> Result<Fetched, Fault> {
+    fn unreadable(&self, offset: i64, cause: &str) -> Fault {
         let doing = format!("reading {}-{} at offset {offset}", self.topic, self.partition);
-        let (client, connected) = self.connection().await?;
-        let wait_ms = i32::try_from(self.options.wait.as_millis()).unwrap_or(i32::MAX);
-        #[expect(clippy::disallowed_methods, reason = "the one place: the wait is bounded right below")]
-        let call = Box::pin(connected.fetch_records(offset, 1..bytes_max.saturating_add(1), wait_ms));
-        let error = match answered(&doing, self.options.wait + REQUEST_TIMEOUT, call).await {
-            Ok(Ok((records, high_watermark))) => {
-                self.connected = Some((client, connected));
-                return Ok(Fetched::Records(records, high_watermark));
-            }
-            Ok(Err(error)) => error,
-            Err(silent) => {
-                self.cluster.discard(&client).await;
-                return Err(silent);
-            }
-        };
-        if let ClientError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. } = error {
-            self.connected = Some((client, connected));
-            return Ok(Fetched::OutOfRange);
-        }
-        if may_be_undecodable(&error) {
-            // The connection is sound: the answer was read to its end before it was decoded.
-            self.connected = Some((client, connected));
-            return Ok(Fetched::Undecodable(error.to_string()));
-        }
-        self.cluster.discard(&client).await;
-        Err(Fault::of(&error, &doing))
+        Fault::Passing { doing, cause: format!("the answer can't be read: {cause}") }
     }
 
     async fn try_bounds(&mut self) -> Result<Bounds, Fault> {
-        let start = self.try_offset(OffsetAt::Earliest).await?;
-        let end = self.try_offset(OffsetAt::Latest).await?;
+        let start = self.try_offset(Place::Start).await?;
+        let end = self.try_offset(Place::End).await?;
         Ok(Bounds { start, end: end.max(start) })
     }
 
-    async fn try_offset(&mut self, at: OffsetAt) -> Result<i64, Fault> {
-        let doing = format!("asking for the offsets of {}-{}", self.topic, self.partition);
-        let (client, connected) = self.connection().await?;
-        match answered(&doing, REQUEST_TIMEOUT, Box::pin(connected.get_offset(at))).await {
-            Ok(Ok(offset)) => {
-                self.connected = Some((client, connected));
+    async fn try_offset(&mut self, place: Place) -> Result<i64, Fault> {
+        let mut leader = self.connection().await?;
+        match leader.offset_of(place).await {
+            Ok(offset) => {
+                self.connected = Some(leader);
                 Ok(offset)
             }
-            Ok(Err(error)) => {
-                self.cluster.discard(&client).await;
-                Err(Fault::of(&error, &doing))
-            }
-            Err(silent) => {
-                self.cluster.discard(&client).await;
-                Err(silent)
+            Err(fault) => {
+                leader.discard(&self.cluster).await;
+                Err(fault)
             }
         }
     }
 
-    /// Takes the connection out; whoever got a sound answer over it puts it back.
-    async fn connection(&mut self) -> Result<(Arc<Client>, PartitionClient), Fault> {
+    /// Takes the connection out; whoever got a sound answer over it puts it back. So a cancelled or failed call leaves
+    /// none behind whose late answer could be taken for the next one's.
+    async fn connection(&mut self) -> Result<Leader, Fault> {
         match self.connected.take() {
-            Some(connected) => Ok(connected),
+            Some(leader) => {
+                leader.unmuted(&self.cluster).await;
+                Ok(leader)
+            }
             None => {
-                let connected = self.cluster.partition(&self.topic, self.partition).await?;
+                let leader = Leader::find(&self.cluster, &self.topic, self.partition).await?;
                 self.connections += 1;
-                Ok(connected)
+                Ok(leader)
             }
         }
-    }
-}
-
-enum Fetched {
-    Records(Vec<RecordAndOffset>, i64),
-    OutOfRange,
-    Undecodable(String),
-}
-
-/// How many bytes to ask for after a fetch of `bytes` gave `records`.
-fn next_fetch_bytes(bytes: i32, records: usize, bytes_max: i32) -> i32 {
-    if records > FETCH_RECORDS_MAX {
-        let fewer = i64::from(bytes) * FETCH_RECORDS_MAX.cast_signed() as i64 / records.cast_signed() as i64;
-        i32::try_from(fewer).unwrap_or(bytes_max).max(FETCH_BYTES_MIN.min(bytes_max))
-    } else {
-        bytes.saturating_mul(2).min(bytes_max)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fetches_of_very_many_small_records_become_smaller_and_grow_again() {
-        assert_eq!(next_fetch_bytes(512 << 10, 40_000, 512 << 10), 52_428);
-        assert_eq!(next_fetch_bytes(20_000, 40_000, 512 << 10), FETCH_BYTES_MIN);
-        assert_eq!(next_fetch_bytes(52_428, 1_700, 512 << 10), 104_856);
-        assert_eq!(next_fetch_bytes(512 << 10, 1_700, 512 << 10), 512 << 10);
-        assert_eq!(next_fetch_bytes(1_024, 40_000, 1_024), 1_024);
     }
 }

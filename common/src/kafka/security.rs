@@ -87,13 +87,13 @@ impl Security {
         self.tls.is_none() && self.sasl.is_none()
     }
 
-    /// For rskafka: the configuration of TLS.
-    pub(super) fn rskafka_tls(&self) -> Option<Arc<ClientConfig>> {
+    /// For connections of our own: the configuration of TLS.
+    pub(super) fn tls(&self) -> Option<Arc<ClientConfig>> {
         self.tls.as_ref().map(|tls| Arc::clone(&tls.config))
     }
 
     /// For rskafka: the login.
-    pub(super) fn rskafka_sasl(&self) -> Option<SaslConfig> {
+    pub(super) fn sasl(&self) -> Option<SaslConfig> {
         let Sasl { mechanism, username, password } = self.sasl.as_ref()?;
         let credentials = Credentials::new(username.clone(), password.reveal().to_owned());
         Some(match mechanism {

@@ -1,17 +1,13 @@
 //! Writing one partition: one batch at a time, in order, until it is acknowledged or its deadline has passed.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rskafka::{
-    client::{
-        Client,
-        partition::{Compression, PartitionClient},
-    },
-    record::Record,
-};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Cluster, REQUEST_TIMEOUT, backoff, connection::answered, fault::Fault};
+use super::{
+    BatchBuilder, Cluster, Compression, REQUEST_TIMEOUT, Record, backoff, connection::answered, fault::Fault,
+    leader::Leader,
+};
 
 /// Why a batch was not acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +30,7 @@ pub struct PartitionWriter {
     cluster: Cluster,
     topic: String,
     partition: i32,
-    connected: Option<(Arc<Client>, PartitionClient)>,
+    connected: Option<Leader>,
 }
 
 impl PartitionWriter {
@@ -44,24 +40,31 @@ impl PartitionWriter {
         Self { cluster: cluster.clone(), topic: topic.to_owned(), partition, connected: None }
     }
 
-    /// Sends one batch with acks=all and returns the offset of its first record.
+    /// Sends records as one batch, compressed with snappy; see [`Self::write`].
     ///
-    /// Returns within `deadline`. Until then, faults that may pass are retried over new connections; `records`
-    /// is asked for the batch again at each try and must give the same one. A batch whose acknowledgement got lost
-    /// is in the log more than once afterwards: readers tell by the sequence header.
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn write_records(&mut self, records: &[Record], deadline: Duration) -> Result<i64, WriteError> {
+        let mut batch = BatchBuilder::new(Compression::Snappy);
+        for record in records {
+            let headers: Vec<_> = record.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+            batch.push(record.timestamp_ms, record.key.as_deref(), record.value.as_deref(), &headers);
+        }
+        self.write(batch.finish(), deadline).await
+    }
+
+    /// Sends one batch, as a [`BatchBuilder`] makes them, with acks=all and returns the offset of its first record.
+    ///
+    /// Returns within `deadline`. Until then, faults that may pass are retried over new connections. A batch whose
+    /// acknowledgement got lost is in the log more than once afterwards: readers tell by the sequence header.
     ///
     /// # Errors
     /// [`WriteError`]; after [`WriteError::Unacknowledged`] the batch's fate is unknown.
-    pub async fn write(
-        &mut self,
-        records: impl Fn() -> Vec<Record>,
-        compression: Compression,
-        deadline: Duration,
-    ) -> Result<i64, WriteError> {
+    pub async fn write(&mut self, batch: &[u8], deadline: Duration) -> Result<i64, WriteError> {
         let give_up_at = Instant::now() + deadline;
         let mut attempt = 0;
         loop {
-            let fault = match self.try_write(records(), compression, give_up_at).await {
+            let fault = match self.try_write(batch, give_up_at).await {
                 Ok(offset) => return Ok(offset),
                 Err(fault @ Fault::TooLarge { .. }) => return Err(WriteError::TooLarge(fault)),
                 Err(fault) if !fault.may_pass() => return Err(WriteError::Refused(fault)),
@@ -78,35 +81,30 @@ impl PartitionWriter {
         }
     }
 
-    async fn try_write(
-        &mut self,
-        records: Vec<Record>,
-        compression: Compression,
-        give_up_at: Instant,
-    ) -> Result<i64, Fault> {
-        let doing = format!("writing to {}-{}", self.topic, self.partition);
+    async fn try_write(&mut self, batch: &[u8], give_up_at: Instant) -> Result<i64, Fault> {
         // Taken out while the request is under way: a cancelled or failed call leaves no connection behind, whose
         // late answer could be taken for the next one's.
-        let (client, connected) = match self.connected.take() {
-            Some(connected) => connected,
-            None => {
-                let connecting = Box::pin(self.cluster.partition(&self.topic, self.partition));
-                answered(&doing, give_up_at.saturating_duration_since(Instant::now()), connecting).await??
+        let connected = self.connected.take();
+        let connecting = Box::pin(async {
+            match connected {
+                Some(leader) => {
+                    leader.unmuted(&self.cluster).await;
+                    Ok(leader)
+                }
+                None => Leader::find(&self.cluster, &self.topic, self.partition).await,
             }
-        };
+        });
+        let doing = format!("writing to {}-{}", self.topic, self.partition);
+        let mut leader = answered(&doing, give_up_at.saturating_duration_since(Instant::now()), connecting).await??;
         let limit = REQUEST_TIMEOUT.min(give_up_at.saturating_duration_since(Instant::now()));
-        match answered(&doing, limit, Box::pin(connected.produce(records, compression))).await {
-            Ok(Ok(offsets)) => {
-                self.connected = Some((client, connected));
-                Ok(offsets.first().copied().unwrap_or_default())
+        match leader.produce(batch, limit).await {
+            Ok(offset) => {
+                self.connected = Some(leader);
+                Ok(offset)
             }
-            Ok(Err(error)) => {
-                self.cluster.discard(&client).await;
-                Err(Fault::of(&error, &doing))
-            }
-            Err(silent) => {
-                self.cluster.discard(&client).await;
-                Err(silent)
+            Err(fault) => {
+                leader.discard(&self.cluster).await;
+                Err(fault)
             }
         }
     }
@@ -137,7 +135,7 @@ mod tests {
             security: Security::default(),
         };
         let mut writer = PartitionWriter::new(&Cluster::new(settings), "t", 0);
-        let write = writer.write(Vec::new, Compression::NoCompression, Duration::from_millis(50));
+        let write = writer.write(&[], Duration::from_millis(50));
         let ended = timeout(REQUEST_TIMEOUT / 2, write).await.expect("ends long before a request would");
         assert!(matches!(ended, Err(WriteError::Unacknowledged(_))), "{ended:?}");
     }

@@ -36,25 +36,21 @@ impl Check<'_> {
         differences: &mut Vec<Difference>,
     ) -> Result<Option<Compared>, Unchecked> {
         let course = Course::of(self.snapshot);
-        let mut unreadable = false;
         let read = self.read(&self.names.dead_letters, |batch| {
-            for (index, record) in batch.iter().enumerate() {
+            for record in batch.iter() {
                 let Some(offset) = record.key.and_then(|key| self.offset_of(key)) else { continue };
                 if !self.range.contains(&offset) {
                     continue;
                 }
-                let of = batch.header(index, GENERATION_HEADER);
-                // Beside a stranger's record that only the detour could read, ours lose their headers as well; a record
-                // without one that came straight is a stranger's itself.
-                unreadable |= of.is_none() && !batch.keeps_headers();
-                if of == Some(course.generation_at(offset).to_string().as_bytes()) {
-                    let reason = batch.header(index, REASON_HEADER).unwrap_or_default();
+                // One without a generation is a stranger's.
+                if record.headers.get(GENERATION_HEADER) == Some(course.generation_at(offset).to_string().as_bytes()) {
+                    let reason = record.headers.get(REASON_HEADER).unwrap_or_default();
                     expected.meet(offset, &String::from_utf8_lossy(reason), differences);
                 }
             }
         });
         let complete = read.await?;
-        Ok(complete.map(|complete| expected.conclude(complete && !unreadable, differences)))
+        Ok(complete.map(|complete| expected.conclude(complete, differences)))
     }
 
     /// The offset in a dead letter's key, `<partition>/<offset>`.

@@ -127,3 +127,17 @@ impl Jars {
         command
     }
 }
+
+/// Runs one of Kafka's own tools against a broker.
+///
+/// # Errors
+/// When it says so.
+pub fn run_tool(class: &str, bootstrap: &str, arguments: &[&str]) -> Checked {
+    let mut tool = jars().map_err(Failure::new)?.tool(class);
+    let output = tool.args(["--bootstrap-server", bootstrap]).args(arguments).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(Failure::new(format!("{class} {arguments:?}: {}", String::from_utf8_lossy(&said))))
+}

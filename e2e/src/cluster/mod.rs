@@ -14,7 +14,7 @@ mod secured;
 use std::time::Duration;
 
 pub use brokers::{BROKER_SESSION_MS, BROKERS, Brokers};
-pub use jars::{Jars, jars};
+pub use jars::{Jars, jars, run_tool};
 pub use lab::{Kind, Lab, Unavailable};
 pub use secured::Secured;
 

@@ -91,7 +91,7 @@ impl Secured {
     pub fn set_password(&self, bootstrap: &str, user: &str, password: &str) -> Checked {
         let config = format!("SCRAM-SHA-512=[iterations=4096,password={password}]");
         let arguments = ["--alter", "--entity-type", "users", "--entity-name", user, "--add-config", &config];
-        tool("kafka.admin.ConfigCommand", bootstrap, &arguments)
+        jars::run_tool("kafka.admin.ConfigCommand", bootstrap, &arguments)
     }
 
     /// Runs `kafka-acls` with these words.
@@ -99,18 +99,8 @@ impl Secured {
     /// # Errors
     /// When it says so.
     pub fn acls(&self, bootstrap: &str, words: &[&str]) -> Checked {
-        tool("org.apache.kafka.tools.AclCommand", bootstrap, words)
+        jars::run_tool("org.apache.kafka.tools.AclCommand", bootstrap, words)
     }
-}
-
-fn tool(class: &str, bootstrap: &str, arguments: &[&str]) -> Checked {
-    let mut tool = jars().map_err(Failure::new)?.tool(class);
-    let output = tool.args(["--bootstrap-server", bootstrap]).args(arguments).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    Err(Failure::new(format!("{class} {arguments:?}: {}", String::from_utf8_lossy(&said))))
 }
 
 /// The settings of a plain broker with the secured ports added.

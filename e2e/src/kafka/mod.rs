@@ -1,7 +1,7 @@
 //! A small blocking Kafka client for the tests.
 //!
-//! Neither rskafka nor krafka is used here: the consumer under test reads with the first and falls back to the second, so a
-//! fault in either would be invisible to a count that reads with the same code. Requests and responses are
+//! Nothing of `common::kafka` is used here, neither rskafka nor our own reading of batches: a fault in either would be
+//! invisible to a count that reads with the same code. Requests and responses are
 //! `kafka-protocol` messages; record batches are read and written by our own [`batch`], which also writes what ordinary
 //! clients refuse to write (header keys that aren't UTF-8, timestamps outside the calendar, the same batch twice).
 //!

@@ -68,6 +68,7 @@ macro_rules! scenarios {
 
 scenarios! {
     EveryBroker, OwnBroker, outages::a_broker_silent_for_20_s_costs_time_and_no_record;
+    ApacheOnly, OwnBroker, outages::quotas_slow_a_pipeline_down_and_send_nothing_twice;
     EveryBroker, OwnBroker, outages::a_broker_killed_twice_under_load_costs_no_record;
     EveryBroker, Nothing, groups::partitions_move_with_every_join_leave_and_kill;
     ApacheOnly, Nothing, groups::partitions_move_by_kip_848_as_well;
@@ -89,6 +90,7 @@ scenarios! {
     EveryBroker, Nothing, history::a_compacted_state_topic_restores_the_state;
     EveryBroker, Nothing, history::records_that_retention_took_are_counted_as_skipped;
     EveryBroker, Nothing, history::a_topic_made_again_behind_a_snapshot_is_refused;
+    EveryBroker, Nothing, history::a_topic_made_again_with_fewer_partitions_is_named_and_mended_as_it_says;
     EveryBroker, Nothing, history::a_reset_after_a_refusal_counts_the_log_anew;
     EveryBroker, Nothing, history::a_truncated_log_is_refused;
     EveryBroker, Nothing, history::a_log_that_does_not_begin_at_zero_is_adopted_without_a_gap;
@@ -109,7 +111,7 @@ scenarios! {
     EveryBroker, Nothing, bad_input::a_batch_sent_again_is_redelivered_and_a_gap_is_counted;
     EveryBroker, Nothing, bad_input::a_batch_that_is_huge_unpacked_is_undecodable_and_is_passed;
     EveryBroker, Nothing, strangers::records_of_other_clients_count_alike;
-    EveryBroker, Nothing, strangers::what_rskafka_cannot_decode_is_counted_all_the_same;
+    EveryBroker, Nothing, strangers::every_compression_and_odd_headers_are_counted_all_the_same;
     EveryBroker, Jars, strangers::the_java_console_producer_is_understood_in_every_compression;
     EveryBroker, Kcat, strangers::kcat_is_understood;
     ApacheOnly, Jars, strangers::transactions_of_a_java_producer_count_and_an_open_one_hangs_nothing;

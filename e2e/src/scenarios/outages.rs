@@ -1,13 +1,19 @@
-//! Brokers that die, and brokers that say nothing.
+//! Brokers that die, brokers that say nothing, and brokers that make their clients wait.
 
 use std::time::Duration;
 
+use crate::cluster::run_tool;
 use crate::process::{Process, Signal};
 use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage};
 use crate::{Checked, claim, claim_eq, wait};
 
 /// So many records are read between one blow and the next: what had piled up behind it is through by then.
 const BETWEEN_BLOWS: u64 = 5_000;
+
+/// What a client may write and read in a second, on average over ten: less than the scenario would, more than its largest
+/// batch, which would never be read otherwise.
+const QUOTA: [&str; 2] = ["--add-config", "producer_byte_rate=60000,consumer_byte_rate=60000"];
+const NO_QUOTA: [&str; 2] = ["--delete-config", "producer_byte_rate,consumer_byte_rate"];
 
 /// A consumer, and a producer that goes on until it is told to stop.
 fn under_load(stage: &Stage<'_>) -> Checked<(Process, Process)> {
@@ -79,5 +85,27 @@ pub(super) fn a_broker_silent_for_20_s_costs_time_and_no_record(stage: &mut Stag
     claim_eq!(alive, Some(200), "a silent broker is no reason to restart the consumer: /livez");
     claim_eq!(ready, Some(503), "a consumer that hears nothing of its broker is not ready: /readyz");
     claim_eq!(producer_ready, Some(503), "nor is the producer: /readyz");
+    Ok(())
+}
+
+pub(super) fn quotas_slow_a_pipeline_down_and_send_nothing_twice(stage: &mut Stage<'_>) -> Checked {
+    stage.create_topic(2)?;
+    let bootstrap = stage.cluster().bootstrap().to_owned();
+    let give_everybody = |quota: &[&str]| {
+        let arguments = [&["--alter", "--entity-type", "clients", "--entity-default"], quota].concat();
+        run_tool("kafka.admin.ConfigCommand", &bootstrap, &arguments)
+    };
+    give_everybody(&QUOTA)?;
+    let mut consumer = stage.consumer(&[])?;
+    consumer.wait_ready(READY_DEADLINE)?;
+    stage.produce(&["--count", "3000", "--rate", "1000", "--seed", "9"])?;
+
+    wait::until_true("all records read", RUN_DEADLINE, || consumer.runs() && consumed(&consumer) == Some(3_000))?;
+    consumer.terminate(READY_DEADLINE)?;
+    give_everybody(&NO_QUOTA)?;
+    let summary = stage.summary_from_outside()?;
+    stage.claim_agreement(&summary)?;
+    claim_eq!(summary["ledger"]["accepted"], 3_000, "accepted");
+    claim_eq!(summary["ledger"]["redelivered"], 0, "sent again though they were acknowledged");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Records of clients that aren't ours, and batches that rskafka can't read.
+//! Records of clients that aren't ours, and batches that ours would not write.
 
 use std::fs::File;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) fn records_of_other_clients_count_alike(stage: &mut Stage<'_>) -> Che
     Ok(())
 }
 
-pub(super) fn what_rskafka_cannot_decode_is_counted_all_the_same(stage: &mut Stage<'_>) -> Checked {
+pub(super) fn every_compression_and_odd_headers_are_counted_all_the_same(stage: &mut Stage<'_>) -> Checked {
     // A timestamp beyond the calendar is only let in where the topic doesn't bound it.
     let lax = [("message.timestamp.after.max.ms", "9223372036854775807")];
     stage.create(stage.topic(), 2, &lax)?;

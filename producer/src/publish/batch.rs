@@ -1,13 +1,11 @@
 //! A batch of records before they become Kafka's: one buffer for all values, one small entry for each record.
 //!
-//! What a record is (key, value, sequence, times) is fixed when it is pushed. [`Batch::records`] builds the client's
-//! records from it as often as the batch has to be sent, so that a resend is the same to the last byte.
+//! What a record is (key, value, sequence, times) is fixed when it is pushed. [`Batch::encode`] makes a request's batch of
+//! it once, however often that has to be sent.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
-use common::kafka::Record;
+use common::kafka::BatchBuilder;
 use common::wire::{INTENDED_HEADER, IntendedHeader, SEQUENCE_HEADER, SequenceHeader, format_intended_us};
 
 use crate::population::AccountName;
@@ -28,7 +26,7 @@ pub enum Sequence {
 const BROKEN_SEQUENCE: &[u8] = b"not-a-sequence";
 
 /// One record but for its value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
     pub account: AccountName,
@@ -81,13 +79,11 @@ impl Batch {
         self.entries.clear();
     }
 
-    /// Where the requests begin and end that this batch is to be sent in; see [`RequestBytes`].
-    pub fn requests(&self, limits: RequestBytes) -> impl Iterator<Item = Range<usize>> {
+    /// Where the requests begin and end that this batch is to be sent in, of at most so many bytes each before compression.
+    pub fn requests(&self, bytes_max: usize) -> impl Iterator<Item = Range<usize>> {
         let mut next = 0;
         std::iter::from_fn(move || {
             let start = next;
-            let rest_bytes: usize = (start..self.len()).map(|index| self.record_bytes(index)).sum();
-            let bytes_max = if rest_bytes >= limits.large_min { limits.max } else { limits.small_max };
             let mut bytes = 0;
             while next < self.len() {
                 bytes += self.record_bytes(next);
@@ -101,34 +97,31 @@ impl Batch {
         })
     }
 
+    /// Everything that is in here, with the values.
+    #[cfg(test)]
+    pub fn records(&self) -> Vec<(Entry, Vec<u8>)> {
+        (0..self.len()).map(|index| (self.entries[index].0, self.values[self.value_range(index)].to_vec())).collect()
+    }
+
     /// The intended send times in `range`, in microseconds since 1970.
     pub fn intended_us(&self, range: Range<usize>) -> impl Iterator<Item = i64> {
         self.entries[range].iter().map(|(entry, _)| entry.intended_us)
     }
 
-    /// The client's records in `range`. The same range always gives the same records.
-    pub fn records(&self, incarnation: u64, range: Range<usize>) -> Vec<Record> {
-        range.map(|index| self.record(incarnation, index)).collect()
-    }
-
-    fn record(&self, incarnation: u64, index: usize) -> Record {
-        let entry = &self.entries[index].0;
-        let mut buffer = [0; SequenceHeader::BYTES_MAX];
-        let sequence = match entry.sequence {
-            Sequence::Number(sequence) => SequenceHeader { incarnation, sequence }.format(&mut buffer),
-            Sequence::Broken => BROKEN_SEQUENCE,
-        };
-        let mut buffer = IntendedHeader::default();
-        let intended = format_intended_us(entry.intended_us, &mut buffer);
-        // Two inserts: building the map from an array sorts it in a vector of its own first.
-        let mut headers = BTreeMap::new();
-        headers.insert(SEQUENCE_HEADER.to_owned(), sequence.to_vec());
-        headers.insert(INTENDED_HEADER.to_owned(), intended.to_vec());
-        Record {
-            key: Some(entry.account.as_bytes().to_vec()),
-            value: (!entry.tombstone).then(|| self.values[self.value_range(index)].to_vec()),
-            headers,
-            timestamp: DateTime::<Utc>::from_timestamp_millis(entry.timestamp_ms).unwrap_or_default(),
+    /// Adds the records in `range` to what goes to Kafka.
+    pub fn encode(&self, incarnation: u64, range: Range<usize>, out: &mut BatchBuilder) {
+        for index in range {
+            let entry = &self.entries[index].0;
+            let mut buffer = [0; SequenceHeader::BYTES_MAX];
+            let sequence = match entry.sequence {
+                Sequence::Number(sequence) => SequenceHeader { incarnation, sequence }.format(&mut buffer),
+                Sequence::Broken => BROKEN_SEQUENCE,
+            };
+            let mut buffer = IntendedHeader::default();
+            let intended = format_intended_us(entry.intended_us, &mut buffer);
+            let value = (!entry.tombstone).then(|| &self.values[self.value_range(index)]);
+            let headers = [(SEQUENCE_HEADER, sequence), (INTENDED_HEADER, intended)];
+            out.push(entry.timestamp_ms, Some(entry.account.as_bytes()), value, &headers);
         }
     }
 
@@ -142,27 +135,12 @@ impl Batch {
     }
 }
 
-/// How large requests are, in bytes before compression.
-///
-/// The client leaves Nagle's algorithm on, and a request of more than its 8 kB write buffer but less than the
-/// loopback's 64 kB segments then waits some 45 ms for a delayed acknowledgement. So a batch is sent either in small
-/// requests or in large ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestBytes {
-    /// Largest of the small ones.
-    pub small_max: usize,
-    /// From here on a batch is sent in large ones.
-    pub large_min: usize,
-    /// Largest of all; brokers take 1 MB.
-    pub max: usize,
-}
-
 #[cfg(test)]
 mod tests {
+    use common::kafka::Compression;
+
     use super::*;
     use crate::population::Accounts;
-
-    const LIMITS: RequestBytes = RequestBytes { small_max: 1_000, large_min: 10_000, max: 20_000 };
 
     fn batch(value_bytes: &[usize]) -> Batch {
         let mut batch = Batch::default();
@@ -180,36 +158,33 @@ mod tests {
     }
 
     fn sizes(batch: &Batch) -> Vec<usize> {
-        batch.requests(LIMITS).map(|range| range.len()).collect()
+        batch.requests(20_000).map(|range| range.len()).collect()
     }
 
     #[test]
-    fn few_records_go_in_small_requests_and_many_in_large_ones() {
+    fn a_batch_goes_in_as_few_requests_as_the_limit_allows() {
         assert_eq!(sizes(&batch(&[])), [0_usize; 0]);
         assert_eq!(sizes(&batch(&[300])), [1]);
         // 412 bytes each.
-        assert_eq!(sizes(&batch(&[300; 5])), [2, 2, 1]);
-        assert_eq!(sizes(&batch(&[300; 24])), [2; 12]);
-        assert_eq!(sizes(&batch(&[300; 25])), [25]);
-        // The rest after a large request is small again.
+        assert_eq!(sizes(&batch(&[300; 48])), [48]);
         assert_eq!(sizes(&batch(&[300; 50])), [48, 2]);
     }
 
     #[test]
     fn a_record_larger_than_any_request_goes_alone() {
         assert_eq!(sizes(&batch(&[300, 70_000, 300])), [1, 1, 1]);
-        assert_eq!(sizes(&batch(&[5_000])), [1]);
     }
 
     #[test]
-    fn a_resend_is_the_same_to_the_last_byte() {
+    fn a_range_becomes_records_with_the_numbers_that_were_given_out() {
         let batch = batch(&[10, 20, 30]);
-        let records = batch.records(0xabc, 1..3);
-        assert_eq!(records, batch.records(0xabc, 1..3));
-        assert_eq!(records[0].headers[SEQUENCE_HEADER], b"0000000000000abc:2");
-        assert_eq!(records[1].headers[SEQUENCE_HEADER], b"0000000000000abc:3");
-        assert_eq!(records[0].headers[INTENDED_HEADER], b"1000123");
-        assert_eq!((records[0].value.as_ref().unwrap().len(), records[1].value.as_ref().unwrap().len()), (20, 30));
-        assert_eq!(records[0].timestamp.timestamp_millis(), 1_000);
+        let mut encoded = BatchBuilder::new(Compression::None);
+        batch.encode(0xabc, 1..3, &mut encoded);
+        let mut expected = BatchBuilder::new(Compression::None);
+        for (bytes, sequence) in [(20, b"0000000000000abc:2"), (30, b"0000000000000abc:3")] {
+            let headers: [(&str, &[u8]); 2] = [(SEQUENCE_HEADER, sequence), (INTENDED_HEADER, b"1000123")];
+            expected.push(1_000, Some(Accounts::name(3).as_bytes()), Some(&vec![b'v'; bytes]), &headers);
+        }
+        assert_eq!(encoded.finish(), expected.finish());
     }
 }

@@ -13,15 +13,14 @@
 pub mod batch;
 pub mod lane;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::kafka::{Compression, PartitionWriter, WriteError};
+use common::kafka::{BatchBuilder, Compression, PartitionWriter, WriteError};
 use common::service::ExitCode;
 use tracing::warn;
 
-pub use batch::{Batch, Entry, RequestBytes, Sequence};
+pub use batch::{Batch, Entry, Sequence};
 pub use lane::Lane;
 
 use crate::counters::Counters;
@@ -29,11 +28,8 @@ use crate::counters::Counters;
 /// Largest request, in bytes before compression: brokers take batches of up to 1 MB.
 const REQUEST_BYTES_MAX: usize = 900_000;
 
-/// Requests of more than this and less than [`LARGE_REQUEST_BYTES_MIN`] are slow; see [`RequestBytes`].
-const SMALL_REQUEST_BYTES_MAX: usize = 7_900;
-
-/// See [`SMALL_REQUEST_BYTES_MAX`].
-const LARGE_REQUEST_BYTES_MIN: usize = 66_000;
+/// The least that a lane holds: some records, however many partitions share the memory.
+const LANE_BYTES_MIN: usize = 8_000;
 
 /// What all publishers of a run have in common.
 #[derive(Clone, Debug)]
@@ -48,22 +44,9 @@ pub struct Delivery {
     pub fail_after: Option<u64>,
 }
 
-impl Delivery {
-    /// The sizes of requests. They are cut before compression, so a large one has to be larger by what compression
-    /// takes away (records like ours shrink to a fifth with snappy).
-    fn request_bytes(&self) -> RequestBytes {
-        let shrinks_to = match self.compression {
-            Compression::NoCompression => 1,
-            Compression::Snappy => 5,
-        };
-        let large_min = LARGE_REQUEST_BYTES_MIN * shrinks_to;
-        RequestBytes { small_max: SMALL_REQUEST_BYTES_MAX, large_min, max: REQUEST_BYTES_MAX }
-    }
-}
-
 /// The largest batch that a lane should hold: one large request.
 pub fn lane_bytes_max(queue_bytes: usize, partitions: usize) -> usize {
-    (queue_bytes / partitions.max(1)).clamp(SMALL_REQUEST_BYTES_MAX, REQUEST_BYTES_MAX)
+    (queue_bytes / partitions.max(1)).clamp(LANE_BYTES_MIN, REQUEST_BYTES_MAX)
 }
 
 /// Sends what is in one lane.
@@ -85,9 +68,12 @@ impl Publisher {
     /// [`WriteError`] with the first request that was not acknowledged in time; what is left in the lane is not sent.
     pub async fn run(mut self) -> Result<(), WriteError> {
         let mut spare = Batch::default();
+        let mut encoded = BatchBuilder::new(self.delivery.compression);
         while let Some(mut batch) = self.lane.take(spare).await {
-            for range in batch.requests(self.delivery.request_bytes()) {
-                self.send(&batch, range).await?;
+            for range in batch.requests(REQUEST_BYTES_MAX) {
+                encoded.clear(2 * REQUEST_BYTES_MAX);
+                batch.encode(self.delivery.incarnation, range.clone(), &mut encoded);
+                self.send(encoded.finish(), batch.intended_us(range)).await?;
             }
             batch.clear(2 * REQUEST_BYTES_MAX);
             spare = batch;
@@ -95,11 +81,11 @@ impl Publisher {
         Ok(())
     }
 
-    async fn send(&mut self, batch: &Batch, range: Range<usize>) -> Result<(), WriteError> {
-        let Delivery { incarnation, compression, timeout, fail_after } = self.delivery;
-        let records = || batch.records(incarnation, range.clone());
-        self.writer.write(records, compression, timeout).await?;
-        let acknowledged = self.counters.acknowledged(batch.intended_us(range), now_us());
+    /// Sends one request, of records that were meant to be sent at those times.
+    async fn send(&mut self, encoded: &[u8], intended_us: impl Iterator<Item = i64>) -> Result<(), WriteError> {
+        let Delivery { timeout, fail_after, .. } = self.delivery;
+        self.writer.write(encoded, timeout).await?;
+        let acknowledged = self.counters.acknowledged(intended_us, now_us());
         if fail_after.is_some_and(|limit| acknowledged >= limit) {
             warn!(acknowledged, "--fail-after: the process ends here, with nothing flushed");
             ExitCode::FailAfter.exit_now();
