@@ -27,7 +27,7 @@ pub(crate) async fn next(cluster: &Cluster, names: &TopicNames, partitions: i32)
     }
     // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
     let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
-    Ok(highest.map_or(seconds_since_1970, |highest| highest + 1))
+    Ok(highest.map_or(seconds_since_1970, |highest| highest + 1)) // a head has no higher one than GENERATION_MAX
 }
 
 /// Writes the snapshot that a generation begins with in its partition.

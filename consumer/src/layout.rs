@@ -98,7 +98,16 @@ async fn grown(context: &Context, known: i32) -> Result<Option<i32>, TopicsError
     let topic = &context.names.transactions;
     let found = Admin::connect(&context.cluster).await?.topic(topic).await?;
     let partitions = found.ok_or_else(|| Fault::NoSuchTopic { topic: topic.clone() })?.partitions;
-    if partitions <= known {
+    if partitions < known {
+        return Err(TopicsError::Unsuitable {
+            topic: topic.clone(),
+            problem: format!("was made again with {partitions} partitions, and had {known}"),
+            advice: "Stop all consumers, delete the state topic, and begin anew with `consumer reset`; or use another \
+                     KAFKA_TOPIC"
+                .to_owned(),
+        });
+    }
+    if partitions == known {
         return Ok(None);
     }
     // Named as missing until they are counted.

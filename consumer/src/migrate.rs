@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{
-    kafka::Cluster,
+    kafka::{Cluster, PartitionReader, ReadOptions},
     service::{ExitCode, output},
     topics::TopicNames,
 };
@@ -18,7 +18,7 @@ use crate::{
     error::ConsumerError,
     fold::{FoldSettings, MIGRATIONS_MAX, Snapshot, windows_from},
     generation,
-    restore::highest_snapshot,
+    restore::{check_log, highest_snapshot},
     settings::{Configuration, WINDOWS_MAX},
 };
 
@@ -89,6 +89,12 @@ pub(crate) async fn run(configuration: &Configuration, arguments: &Arguments) ->
         return Ok(if output::result(&said) { ExitCode::Done } else { ExitCode::NotRight });
     }
     states.iter().try_for_each(can_go_on)?;
+    for state in &states {
+        // Going on from a log that is gone would hide that it is.
+        let mut log = PartitionReader::new(&cluster, topic, state.partition, ReadOptions::default());
+        let bounds = log.bounds().await?;
+        check_log(&mut log, bounds, state).await?;
+    }
     let windows_from_ms = windows_from(&states, settings).filter(|_| changes_windows(&states, settings));
     let (changes, windows) = (changes.join(", "), windows_in_words(windows_from_ms));
     if !arguments.yes {

@@ -2,15 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use common::{
-    kafka::{Cluster, Fault, PartitionReader, ReadOptions},
+    kafka::{Admin, Cluster, Fault, PartitionReader, ReadOptions},
     service::{ExitCode, output},
-    topics::TopicNames,
+    topics::{self, TopicNames, TopicsError},
 };
 
-use crate::{
-    clock::now_ms, command::state_partitions, error::ConsumerError, fold::PartitionState, generation,
-    settings::Configuration,
-};
+use crate::{clock::now_ms, error::ConsumerError, fold::PartitionState, generation, settings::Configuration};
 
 /// What can be asked.
 #[derive(Clone, Debug, clap::Args)]
@@ -76,7 +73,7 @@ pub(crate) async fn run(configuration: &Configuration, arguments: &Arguments) ->
         )));
     }
     let cluster = Cluster::new(configuration.connection.clone());
-    let partitions = state_partitions(&cluster, &names).await?;
+    let partitions = partitions(&cluster, &names).await?;
     let generation = generation::next(&cluster, &names, partitions).await?;
     for partition in 0..partitions {
         let mut log = PartitionReader::new(&cluster, &names.transactions, partition, ReadOptions::default());
@@ -89,6 +86,20 @@ pub(crate) async fn run(configuration: &Configuration, arguments: &Arguments) ->
         names.transactions
     ));
     Ok(if taken { ExitCode::Done } else { ExitCode::NotRight })
+}
+
+/// How many partitions there are to begin in. Makes the state topic where it was deleted, and checks it where it wasn't:
+/// one of another topic would get half a generation.
+async fn partitions(cluster: &Cluster, names: &TopicNames) -> Result<i32, ConsumerError> {
+    match Admin::connect(cluster).await?.topic(&names.transactions).await? {
+        Some(found) => Ok(topics::ensure(cluster, names, found.partitions).await?.partitions),
+        None => Err(TopicsError::Unsuitable {
+            topic: names.transactions.clone(),
+            problem: "does not exist".to_owned(),
+            advice: "Check KAFKA_TOPIC, or let a producer write to it first".to_owned(),
+        }
+        .into()),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    kafka::{Admin, Batch, Cluster, Fault, PartitionReader, ReadOptions},
+    kafka::{Admin, Batch, Bounds, Cluster, Fault, PartitionReader, ReadOptions},
     topics::TopicNames,
 };
 use tokio::time::Instant;
@@ -132,14 +132,7 @@ impl Restore<'_> {
                  configured, `consumer reset` counts anew)"
             );
         }
-        if snapshot.next_offset > bounds.end {
-            return Err(self.diverged(snapshot, format!("the log ends at {}", bounds.end)));
-        }
-        if let Some(last) = &snapshot.last_record
-            && let Some(finding) = check_last_record(reader, last).await?
-        {
-            return Err(self.diverged(snapshot, finding));
-        }
+        check_log(reader, bounds, snapshot).await?;
         let parked = parked.filter(|folding| folding.stands_at(snapshot));
         let was_parked = parked.is_some();
         let mut folding = match parked {
@@ -228,15 +221,29 @@ impl Restore<'_> {
         reading.await?;
         Ok(())
     }
+}
 
-    fn diverged(self, snapshot: &Snapshot, finding: String) -> RestoreError {
-        RestoreError::Diverged {
-            topic: self.names.transactions.clone(),
-            partition: self.partition,
-            next_offset: snapshot.next_offset,
-            finding,
-        }
-    }
+/// Whether the log, which now has these `bounds`, is the one that `snapshot` was made of.
+///
+/// # Errors
+/// [`RestoreError::Diverged`] if not; [`RestoreError::Fault`].
+pub(crate) async fn check_log(
+    reader: &mut PartitionReader,
+    bounds: Bounds,
+    snapshot: &Snapshot,
+) -> Result<(), RestoreError> {
+    let finding = match &snapshot.last_record {
+        _ if snapshot.next_offset > bounds.end => Some(format!("the log ends at {}", bounds.end)),
+        Some(last) => check_last_record(reader, last).await?,
+        None => None,
+    };
+    let diverged = |finding| RestoreError::Diverged {
+        topic: reader.topic().to_owned(),
+        partition: snapshot.partition,
+        next_offset: snapshot.next_offset,
+        finding,
+    };
+    finding.map_or(Ok(()), |finding| Err(diverged(finding)))
 }
 
 /// The highest snapshot of a partition: by generation, then by offset, wherever in the topic it stands.

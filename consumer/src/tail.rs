@@ -104,7 +104,7 @@ impl Tail {
         }
     }
 
-    /// Shows the highest snapshot of the batch, if it counts; the others are not read in full.
+    /// Shows the highest snapshot of the batch, if it counts; the others are not read in full. What is none is only noted.
     fn show(&self, batch: &Batch) {
         let mut intake = Intake::default();
         heads(batch, self.partition, |head, value, state_offset| match head {
@@ -119,5 +119,9 @@ impl Tail {
                 None
             }
         });
+        let key = self.partition.to_string();
+        if let Some(last) = batch.iter().filter(|record| record.key == Some(key.as_bytes())).last() {
+            self.context.view.note(self.partition, last.offset);
+        }
     }
 }

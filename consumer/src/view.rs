@@ -41,8 +41,8 @@ struct Shown {
     snapshot: Arc<Snapshot>,
     /// Its offset in the state topic.
     state_offset: i64,
-    /// The highest offset at which any snapshot was seen. Beyond `state_offset` stands a lower one, which compaction may
-    /// keep alone.
+    /// The highest offset at which anything was seen under the key of snapshots. Beyond `state_offset` stands a lower one, or
+    /// what is none, which compaction may keep alone.
     last_offset: i64,
 }
 
@@ -112,6 +112,14 @@ impl View {
     /// it stands in any case.
     pub fn is_wanted(&self, partition: i32, order: (u64, i64), state_offset: i64) -> bool {
         lock(&self.shown).get_mut(&partition).is_none_or(|known| known.makes_way_for(order, state_offset))
+    }
+
+    /// Takes note that something stands at `state_offset` in the state topic, under the key of a partition's snapshots:
+    /// compaction may keep it instead of one that stands before it, whatever it is.
+    pub fn note(&self, partition: i32, state_offset: i64) {
+        if let Some(known) = lock(&self.shown).get_mut(&partition) {
+            known.last_offset = known.last_offset.max(state_offset);
+        }
     }
 
     /// Shows a durable snapshot that stands at `state_offset` in the state topic, unless a higher one is known.

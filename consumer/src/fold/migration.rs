@@ -52,6 +52,14 @@ impl Snapshot {
         migrated
     }
 
+    /// Whether `consumer migrate` has written this, and not a consumer that went over to it: those leave an anchor with
+    /// their first snapshot.
+    #[must_use]
+    pub fn awaits_its_consumer(&self) -> bool {
+        let is_migrated_here = self.migrations.last().is_some_and(|last| last.offset == self.next_offset);
+        is_migrated_here && self.anchored_at_ms.is_none()
+    }
+
     /// How many windows still take transactions.
     #[must_use]
     pub fn windows_held(&self) -> usize {

@@ -93,6 +93,9 @@ pub enum SnapshotError {
     Damaged(serde_json::Error),
 }
 
+/// No generation is as high as this one by honest means: there is always room for another above those that count.
+const GENERATION_MAX: u64 = u64::MAX / 2;
+
 /// What tells which of several snapshots counts, read without the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct SnapshotHead {
@@ -117,7 +120,12 @@ impl SnapshotHead {
             return Err(SnapshotError::TooNew(format!("snapshot format {format}")));
         }
         // It might have been the one that counts: nothing to pass over.
-        serde_json::from_slice(value).map_err(SnapshotError::Damaged)
+        let head: Self = serde_json::from_slice(value).map_err(SnapshotError::Damaged)?;
+        if head.generation > GENERATION_MAX {
+            let forged = format!("generation {} is beyond what any number of resets comes to", head.generation);
+            return Err(SnapshotError::Damaged(serde::de::Error::custom(forged)));
+        }
+        Ok(head)
     }
 
     /// What orders snapshots of a partition: the highest is the one that counts.

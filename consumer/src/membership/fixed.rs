@@ -3,8 +3,12 @@
 use std::{fmt, future::pending};
 
 use common::kafka::{Admin, Cluster, Fault, Grant, GroupChange};
+use tracing::debug;
 
 use crate::selection::Selection;
+
+/// How a broker calls it that a group with members takes commits from none but those.
+const HAS_MEMBERS: &str = "UnknownMemberId";
 
 /// A share that nobody takes back.
 pub struct FixedShare {
@@ -55,6 +59,13 @@ impl FixedShare {
 
     pub(super) async fn commit(&self, offsets: &[(Grant, i64)]) -> Result<(), Fault> {
         let offsets: Vec<(i32, i64)> = offsets.iter().map(|(grant, offset)| (grant.partition, *offset)).collect();
-        Admin::connect(&self.cluster).await?.commit(&self.group, &self.topic, &offsets).await
+        let committed = Admin::connect(&self.cluster).await?.commit(&self.group, &self.topic, &offsets).await;
+        match committed {
+            Err(fault) if fault.to_string().contains(HAS_MEMBERS) => {
+                debug!(%fault, "the group has members, who commit for themselves");
+                Ok(())
+            }
+            committed => committed,
+        }
     }
 }

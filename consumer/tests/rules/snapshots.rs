@@ -62,6 +62,8 @@ fn a_snapshot_of_a_newer_version_is_refused_and_says_so() {
         // Of a layout that is known, but not as it is known: not to be passed over as if it were no snapshot.
         ("generation", br#"{"format":1}"#.to_vec()),
         ("too_pretty", changed(|value| value["ledger"]["rejected"]["too_pretty"] = json!(1))),
+        // Above it no reset could begin another.
+        ("generation 18446744073709551615", changed(|value| value["generation"] = json!(u64::MAX))),
         // Nothing else of a newer layout need be readable.
         ("snapshot format 9", br#"{"format":9,"states":[]}"#.to_vec()),
         ("fold version 2", changed(|value| value["settings"]["fold_version"] = json!(2))),

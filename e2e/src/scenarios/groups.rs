@@ -161,6 +161,18 @@ pub(super) fn a_reset_is_followed_by_those_at_work_and_survives_an_old_snapshot(
     wait::until_true("a snapshot behind the old one", RUN_DEADLINE, || {
         client.log_end(&state, partition).is_ok_and(|now| now > end + 1)
     })?;
+    // So does what is no snapshot, which compaction would keep instead of one.
+    let key = bytes::Bytes::from(partition.to_string());
+    for value in [Some(b"no snapshot".as_slice()), None] {
+        let record = crate::kafka::Record {
+            key: Some(key.clone()),
+            ..crate::kafka::Record::new(crate::handmade::now_ms(), value)
+        };
+        let end = client.append(&state, partition, &crate::kafka::Batch::of(vec![record]))?;
+        wait::until_true("a snapshot behind what is none", RUN_DEADLINE, || {
+            client.log_end(&state, partition).is_ok_and(|now| now > end + 1)
+        })?;
+    }
     consumer.terminate(DRAIN)?;
     let summary = stage.consume_to_end(&[])?;
     stage.claim_agreement(&summary).map(drop)

@@ -76,7 +76,36 @@ pub(super) fn a_topic_made_again_behind_a_snapshot_is_refused(stage: &mut Stage<
     // Longer than before, so that only the records themselves tell it apart.
     let count = scaled(5_000).to_string();
     stage.produce(&["--count", &count, "--rate", "0", "--seed", "14"])?;
-    claim_refused(stage, "log diverged")
+    claim_refused(stage, "log diverged")?;
+    let before = lengths(stage)?;
+    let mut migrate = stage.consumer(&["migrate", "--yes", "--window-ms", "300000"])?;
+    claim!(migrate.wait(RUN_DEADLINE)? != 0, "a migration of a state without its log must not succeed");
+    claim!(migrate.output().contains("log diverged"), "it doesn't say why");
+    claim_eq!(lengths(stage)?, before, "a refused migration writes nothing");
+    Ok(())
+}
+
+pub(super) fn a_topic_made_again_with_fewer_partitions_is_named_and_mended_as_it_says(
+    stage: &mut Stage<'_>,
+) -> Checked {
+    stage.create(stage.topic(), PARTITIONS + 1, &[])?;
+    counted_then_made_again(stage, "17", scaled(500))?;
+    let before = lengths(stage)?;
+    let mut reset = stage.consumer(&["reset", "--yes"])?;
+    claim!(reset.wait(RUN_DEADLINE)? != 0, "a reset of a state with more partitions than the log must not succeed");
+    claim!(reset.output().contains("delete the state topic"), "it doesn't say what to do");
+    claim_eq!(lengths(stage)?, before, "a refused reset writes nothing");
+
+    let (mut client, state) = (stage.client(), stage.topic_of("state"));
+    client.delete_topic(&state)?;
+    let is_gone = || matches!(client.partition_count(&state), Ok(None));
+    wait::until_true("the state topic being gone", BROKER_DEADLINE, is_gone)?;
+    stage.consumer(&["reset", "--yes"])?.expect_exit(0, RUN_DEADLINE)?;
+    let count = scaled(1_000).to_string();
+    stage.produce(&["--count", &count, "--rate", "0", "--seed", "18"])?;
+    let summary = stage.consume_to_end(&[])?;
+    claim_eq!(summary["ledger"]["consumed"].as_u64(), Some(scaled(1_000)), "consumed");
+    super::verify::claim_verified(stage).map(drop)
 }
 
 pub(super) fn a_reset_after_a_refusal_counts_the_log_anew(stage: &mut Stage<'_>) -> Checked {
