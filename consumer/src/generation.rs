@@ -6,11 +6,17 @@
 
 use common::{
     kafka::{Cluster, Fault, PartitionWriter, RETRY_DEADLINE},
-    topics::TopicNames,
+    topics::{TopicNames, TopicsError},
 };
 use tracing::warn;
 
-use crate::{checkpoint::write_snapshot, clock::now_ms, error::ConsumerError, fold::Snapshot, restore::read_heads};
+use crate::{
+    checkpoint::write_snapshot,
+    clock::now_ms,
+    error::ConsumerError,
+    fold::{GENERATION_MAX, Snapshot},
+    restore::read_heads,
+};
 
 /// A generation above all that there are, in any partition.
 ///
@@ -27,7 +33,19 @@ pub(crate) async fn next(cluster: &Cluster, names: &TopicNames, partitions: i32)
     }
     // Where all state is lost nobody knows how many generations there were; the time is above any count of them.
     let seconds_since_1970 = u64::try_from(now_ms() / 1_000).unwrap_or_default();
-    Ok(highest.map_or(seconds_since_1970, |highest| highest + 1)) // a head has no higher one than GENERATION_MAX
+    match highest {
+        None => Ok(seconds_since_1970),
+        Some(highest) if highest < GENERATION_MAX => Ok(highest + 1),
+        Some(highest) => Err(TopicsError::Unsuitable {
+            topic: names.state.clone(),
+            problem: format!("holds a snapshot of generation {highest}, above which there is no other"),
+            advice:
+                "Nobody comes there by resetting: it was forged. Stop all consumers, delete the state topic, and begin \
+                     anew with `consumer reset`"
+                    .to_owned(),
+        }
+        .into()),
+    }
 }
 
 /// Writes the snapshot that a generation begins with in its partition.

@@ -99,6 +99,12 @@ async fn grown(context: &Context, known: i32) -> Result<Option<i32>, TopicsError
     let found = Admin::connect(&context.cluster).await?.topic(topic).await?;
     let partitions = found.ok_or_else(|| Fault::NoSuchTopic { topic: topic.clone() })?.partitions;
     if partitions < known {
+        // A broker may know less than others for a while, but not for so long.
+        sleep(LOOK_INTERVAL).await;
+        let found = Admin::connect(&context.cluster).await?.topic(topic).await?;
+        if found.is_none_or(|found| found.partitions != partitions) {
+            return Ok(None);
+        }
         return Err(TopicsError::Unsuitable {
             topic: topic.clone(),
             problem: format!("was made again with {partitions} partitions, and had {known}"),

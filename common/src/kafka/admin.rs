@@ -163,18 +163,25 @@ impl Admin {
         Ok(committed)
     }
 
-    /// Commits offsets for a group that has no members.
+    /// Commits offsets for a group that has no members. `false` where it has some: they commit for themselves.
     ///
     /// # Errors
     /// [`Fault`]; the first one where several partitions failed.
-    pub async fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) -> Result<(), Fault> {
+    pub async fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) -> Result<bool, Fault> {
         let doing = format!("committing offsets of group {group}");
         let offsets = offsets.iter().map(|&(partition, offset)| (TopicPartition::new(topic, partition), offset));
         let options = AlterConsumerGroupOffsetsOptions::default();
-        let answers =
-            self.within(&doing, Box::pin(self.client.alter_consumer_group_offsets(group, offsets, options))).await?;
+        // The broker's refusal is an answer here, wherever it stands.
+        let call: Boxed<'_, Result<_, KrafkaError>> = Box::pin(async {
+            match self.client.alter_consumer_group_offsets(group, offsets, options).await {
+                Err(KrafkaError::Broker { code: ErrorCode::UnknownMemberId, .. }) => Ok(None),
+                answered => answered.map(Some),
+            }
+        });
+        let Some(answers) = self.within(&doing, call).await? else { return Ok(false) };
         match answers.into_values().find_map(Result::err) {
-            None => Ok(()),
+            None => Ok(true),
+            Some(KrafkaError::Broker { code: ErrorCode::UnknownMemberId, .. }) => Ok(false),
             Some(error) => Err(self.fault(&doing, &error).await),
         }
     }
@@ -185,7 +192,7 @@ impl Admin {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.fault(doing, &error).await),
             Err(_) => {
-                self.cluster.discard_control(&self.kafka).await;
+                self.cluster.discard_control(&self.kafka);
                 Err(Fault::silent(doing, REQUEST_TIMEOUT))
             }
         }
@@ -195,7 +202,7 @@ impl Admin {
     /// lost its way, and whoever comes next connects anew.
     async fn fault(&self, doing: &str, error: &KrafkaError) -> Fault {
         if !matches!(error, KrafkaError::Broker { .. } | KrafkaError::Config { .. }) {
-            self.cluster.discard_control(&self.kafka).await;
+            self.cluster.discard_control(&self.kafka);
         }
         fault_of(&self.cluster, doing, error)
     }

@@ -25,9 +25,12 @@ const CHECKED_FROM: usize = 21;
 
 /// Most bytes of all compressed batches of one fetch, unpacked: sixteen times what brokers take packed in one batch unless
 /// told otherwise.
-const UNPACKED_BYTES_MAX: usize = 16 << 20;
+pub(super) const UNPACKED_BYTES_MAX: usize = 16 << 20;
 /// Most offsets that are given up at once; the rest of a batch that has more follows.
 const GIVEN_UP_OFFSETS_MAX: i64 = 5_000;
+
+/// No log comes so far: at a billion records a second it would take a century.
+const OFFSET_MAX: i64 = 1 << 62;
 
 /// Consecutive records of a partition, in order of offset. Between two of them offsets may be without a record.
 #[derive(Debug, Default)]
@@ -103,8 +106,13 @@ impl Batch {
                     batch.stretches.extend(stretch);
                     batch.next_offset = next_offset.max(offset);
                 }
-                Err(unreadable) if batch.next_offset == offset => return Err(unreadable),
+                Err(unreadable) if batch.next_offset == offset => {
+                    return Err(unreadable.ending_before(&batch.bytes, &rest));
+                }
                 Err(_) => break,
+            }
+            if batch.next_offset == offset {
+                return Err(Unreadable::Answer("its first batch ends before the offset asked for".to_owned()));
             }
         }
         if batch.next_offset == offset && !rest.is_empty() {
@@ -142,6 +150,18 @@ impl Batch {
     #[must_use]
     pub fn high_watermark(&self) -> i64 {
         self.high_watermark
+    }
+}
+
+impl Unreadable {
+    /// What a spoilt batch says of its own end may be spoilt as well. Where another one follows, that one's start is the end.
+    fn ending_before(self, bytes: &[u8], following: &Range<usize>) -> Self {
+        match self {
+            Self::Batch { cause, is_spoilt: true, .. } if following.len() > LENGTH_END => {
+                Self::Batch { next_offset: number::<i64>(bytes, following.start), cause, is_spoilt: true }
+            }
+            other => other,
+        }
     }
 }
 
@@ -207,6 +227,9 @@ fn next_batch(bytes: &[u8], rest: &mut Range<usize>) -> Result<Option<Range<usiz
 fn read(bytes: &[u8], whole: Range<usize>, unpacked_bytes_max: usize) -> Result<(Option<Stretch>, i64), Unreadable> {
     let at = |place: usize| whole.start + place;
     let base_offset = number::<i64>(bytes, at(0));
+    if !(0..OFFSET_MAX).contains(&base_offset) {
+        return Err(Unreadable::Answer(format!("a batch at offset {base_offset}")));
+    }
     match bytes[at(MAGIC_AT)] {
         2 if whole.len() >= HEADER_BYTES => {}
         2 => return Err(Unreadable::Answer(format!("a batch of {} bytes", whole.len()))),
@@ -229,6 +252,8 @@ fn read(bytes: &[u8], whole: Range<usize>, unpacked_bytes_max: usize) -> Result<
     let body = at(HEADER_BYTES)..whole.end;
     let records = match attributes & 7 {
         0 => Records::InPlace(body),
+        // Compaction leaves the header of an emptied batch, codec and all.
+        _ if body.is_empty() => Records::InPlace(body),
         codec => Records::Unpacked(unpack(codec, &bytes[body], unpacked_bytes_max).map_err(|cause| bad(cause, false))?),
     };
     let stretch = Stretch {

@@ -17,7 +17,7 @@ use super::{
     advice::advice,
     complaints::Complaints,
     fault::Fault,
-    link::{Link, RESPONSE_BYTES_MAX},
+    link::{Link, RESPONSE_BYTES_MAX, first_of},
     security::Security,
     shared_client::SharedClient,
 };
@@ -78,31 +78,44 @@ impl Cluster {
 
     /// A connection to any broker, to be asked who leads a partition; made when there is none.
     pub(super) async fn finder(&self) -> Result<Arc<Link>, Fault> {
+        if let Some(finder) = self.0.finder.current().filter(|finder| finder.is_stale()) {
+            self.0.finder.discard(&finder);
+        }
         self.0.finder.get(Box::pin(self.connect_finder())).await
     }
 
+    /// Tries the bootstrap servers, another one first each time.
     async fn connect_finder(&self) -> Result<Link, Fault> {
-        let settings = &self.0.settings;
-        if !settings.security.is_plaintext() {
-            // rskafka knows less of why a secured connection fails, and takes longer to say it.
-            self.control_anew().await?;
-        }
-        let servers = &settings.bootstrap_servers;
-        let first = self.0.searches.fetch_add(1, Ordering::Relaxed);
-        let limit = REQUEST_TIMEOUT / u32::try_from(servers.len()).unwrap_or(u32::MAX).max(1);
-        let mut cause = String::new();
-        for number in first..first.saturating_add(servers.len()) {
-            match Link::open(&servers[number % servers.len()], settings, limit).await {
-                Ok(link) => return Ok(link),
-                Err(failed) => cause = failed,
+        let servers = &self.0.settings.bootstrap_servers;
+        let first = self.0.searches.fetch_add(1, Ordering::Relaxed) % servers.len();
+        let in_turn: Vec<String> = servers[first..].iter().chain(&servers[..first]).cloned().collect();
+        let attempts = in_turn.into_iter().map(|server| {
+            let shared = Arc::clone(&self.0);
+            async move {
+                let opened = Link::open(&server, &shared.settings).await;
+                // Which one it was is of interest where there are others.
+                opened.map_err(|cause| match shared.settings.bootstrap_servers.len() {
+                    1 => cause,
+                    _ => format!("{server}: {cause}"),
+                })
             }
+        });
+        let fault = match timeout(REQUEST_TIMEOUT, first_of(attempts)).await {
+            Ok(Ok(link)) => return Ok(link),
+            Ok(Err(causes)) => self.unreachable(&causes.join("; ")),
+            Err(_) => self.unreachable("no answer"),
+        };
+        if self.0.settings.security.is_plaintext() {
+            return Err(fault);
         }
-        Err(self.unreachable(&cause))
+        // rskafka knows less of why a secured connection fails: krafka is asked, which has the better words for it.
+        Err(self.control_anew().await.err().unwrap_or(fault))
     }
 
-    /// Forgets a finder, so that the next caller gets a new one that starts from the bootstrap servers again.
-    pub(super) async fn discard_finder(&self, finder: &Arc<Link>) {
-        self.0.finder.discard(finder).await;
+    /// After a fault: forgets the finder that was there at `time` already, so that the next caller starts from the
+    /// bootstrap servers again.
+    pub(super) fn discard_finder_from(&self, time: tokio::time::Instant) {
+        self.0.finder.discard_from(time);
     }
 
     /// The client of the control plane; connected when there is none.
@@ -128,15 +141,15 @@ impl Cluster {
 
     /// Connects once more and keeps the client where there is none: whether a connection can be made *now*.
     async fn control_anew(&self) -> Result<Arc<krafka::Kafka>, Fault> {
-        if let Some(kafka) = self.0.control.current().await {
-            self.discard_control(&kafka).await;
+        if let Some(kafka) = self.0.control.current() {
+            self.discard_control(&kafka);
         }
         self.control().await
     }
 
-    /// Forgets a control client that met a fault, as [`Cluster::discard_finder`] does with one for records.
-    pub(super) async fn discard_control(&self, kafka: &Arc<krafka::Kafka>) {
-        self.0.control.discard(kafka).await;
+    /// Forgets a control client that met a fault, as [`Cluster::discard_finder_from`] does with one for records.
+    pub(super) fn discard_control(&self, kafka: &Arc<krafka::Kafka>) {
+        self.0.control.discard(kafka);
     }
 
     /// Logs a fault that is tried again. The same fault is said once for all that meet it, and again after half a minute.
@@ -160,6 +173,18 @@ impl Cluster {
                 "{place}: a quota of this client is used up, Kafka makes it wait {} ms; see producer_byte_rate, \
                  consumer_byte_rate and request_percentage of its user and client id with kafka-configs",
                 wait.as_millis()
+            );
+        }
+    }
+
+    /// Says that records can't be decoded, as seldom as a fault: there may be one in every batch.
+    pub(super) fn mention_undecodable(&self, place: &str, offsets: std::ops::Range<i64>, cause: &str) {
+        if self.0.complaints.is_due(&format!("undecodable {place}"), Instant::now()) {
+            warn!(
+                "{place}: the records at offsets {} to {} can't be decoded: {cause}. The ledger counts them as undecodable, \
+                 and any others that come within half a minute",
+                offsets.start,
+                offsets.end - 1
             );
         }
     }

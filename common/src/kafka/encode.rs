@@ -116,6 +116,12 @@ impl BatchBuilder {
         self.count += 1;
     }
 
+    /// Bytes of all records, before compression.
+    #[must_use]
+    pub fn plain_bytes(&self) -> usize {
+        self.bytes.len() - HEADER_BYTES
+    }
+
     /// The batch as it goes to a broker.
     ///
     /// # Panics

@@ -1,16 +1,16 @@
 //! The broker that leads a partition: found, connected to, and asked about nothing but that partition.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rskafka::protocol::{
     error::Error as ProtocolError,
     messages::{
         IsolationLevel, ListOffsetsRequest, ListOffsetsRequestPartition, ListOffsetsRequestTopic, MetadataRequest,
-        MetadataRequestTopic,
+        MetadataRequestTopic, ReadVersionedType, RequestBody, WriteVersionedType,
     },
     primitives::{Boolean, Int32, Int64, String_},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     Boxed, Cluster, REQUEST_TIMEOUT,
@@ -25,6 +25,10 @@ use super::{
 /// Far below the time after which a worker that does not come round counts as stuck.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
+/// A finder is given the benefit of the doubt for so long, where another broker is at fault or it is the answer we don't like.
+const FINDER_TRUSTED: Duration = Duration::from_secs(5);
+/// The broker is asked again after so long, whatever it said.
+const MUTED_MAX: Duration = Duration::from_secs(30);
 /// A broker that makes a client wait as long as this is worth a line.
 const MUTED_LONG: Duration = Duration::from_secs(1);
 
@@ -50,10 +54,10 @@ pub(super) enum Fetched {
     HeldBack,
 }
 
-/// A connection to the leader of one partition. Of no use any more after a fault; see [`Leader::discard`].
+/// A connection to the leader of one partition. Of no use any more after a fault.
 pub(super) struct Leader {
+    cluster: Cluster,
     link: Link,
-    finder: Arc<Link>,
     topic: String,
     partition: i32,
     /// Until then the broker listens to nobody like us: a quota is used up.
@@ -67,34 +71,30 @@ impl Leader {
     /// [`Fault`] of the one attempt that is made.
     pub(super) async fn find(cluster: &Cluster, topic: &str, partition: i32) -> Result<Self, Fault> {
         let doing = format!("connecting to the leader of {topic}-{partition}");
-        let finding: Boxed<'_, _> = Box::pin(async {
-            let finder = cluster.finder().await?;
-            match Self::connect(cluster, &finder, topic, partition, &doing).await {
-                Ok(link) => {
-                    let topic = topic.to_owned();
-                    Ok(Self { link, finder, topic, partition, muted_until: None })
-                }
-                Err(fault) => {
-                    cluster.discard_finder(&finder).await;
-                    Err(fault)
-                }
+        let began = Instant::now();
+        let connecting: Boxed<'_, _> = Box::pin(Self::connect(cluster, topic, partition, &doing));
+        let connected = answered(&doing, CONNECT_LIMIT, connecting).await.and_then(|connected| connected);
+        match connected {
+            Ok(link) => {
+                Ok(Self { cluster: cluster.clone(), link, topic: topic.to_owned(), partition, muted_until: None })
             }
-        });
-        answered(&doing, CONNECT_LIMIT, finding).await?
+            Err(fault) => {
+                // Whom we asked may know nothing new; but where all ask at the same time, not each needs another to ask.
+                cluster.discard_finder_from(began.checked_sub(FINDER_TRUSTED).unwrap_or(began));
+                Err(fault)
+            }
+        }
     }
 
-    async fn connect(
-        cluster: &Cluster,
-        finder: &Link,
-        topic: &str,
-        partition: i32,
-        doing: &str,
-    ) -> Result<Link, Fault> {
+    async fn connect(cluster: &Cluster, topic: &str, partition: i32, doing: &str) -> Result<Link, Fault> {
+        let finder = cluster.finder().await?;
+        let began = Instant::now();
         let request = MetadataRequest {
             topics: Some(vec![MetadataRequestTopic { name: String_(topic.to_owned()) }]),
             allow_auto_topic_creation: Some(Boolean(false)),
         };
-        let known = finder.ask(doing, REQUEST_TIMEOUT, request).await?;
+        let known = finder.ask(doing, REQUEST_TIMEOUT, request).await;
+        let known = known.inspect_err(|_| cluster.discard_finder_from(began))?;
         let found = known.topics.iter().find(|known| known.name.0 == topic);
         if let Some(error) = found.and_then(|topic| topic.error) {
             return Err(Fault::of(error, doing));
@@ -105,29 +105,37 @@ impl Leader {
         let Some(leader) = known.brokers.iter().find(|broker| broker.node_id == found.leader_id) else {
             return Err(Fault::of(found.error.unwrap_or(ProtocolError::LeaderNotAvailable), doing));
         };
-        let host = &leader.host.0;
-        let address = if host.contains(':') {
-            format!("[{host}]:{}", leader.port.0)
-        } else {
-            format!("{host}:{}", leader.port.0)
-        };
-        let opened = Link::open(&address, cluster.settings(), REQUEST_TIMEOUT).await;
+        let (host, port) = (&leader.host.0, leader.port.0);
+        let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let opening: Boxed<'_, _> = Box::pin(Link::open(&address, cluster.settings()));
+        let opened = timeout(REQUEST_TIMEOUT, opening).await.unwrap_or_else(|_| Err("no answer".to_owned()));
         opened.map_err(|cause| Fault::Passing { doing: format!("{doing} at {address}"), cause })
     }
 
-    /// After a fault: the next leader is looked for by somebody who was reached anew.
-    pub(super) async fn discard(self, cluster: &Cluster) {
-        cluster.discard_finder(&self.finder).await;
+    /// Whether it has been idle for so long that it is not to be trusted.
+    pub(super) fn is_stale(&self) -> bool {
+        self.link.is_stale()
     }
 
     /// Waits while the broker would not listen, and says so where that takes long.
-    pub(super) async fn unmuted(&self, cluster: &Cluster) {
+    pub(super) async fn unmuted(&self) {
         let Some(until) = self.muted_until else { return };
         let wait = until.saturating_duration_since(Instant::now());
         if wait >= MUTED_LONG {
-            cluster.mention_quota(&format!("{}-{}", self.topic, self.partition), wait);
+            self.cluster.mention_quota(&format!("{}-{}", self.topic, self.partition), wait);
         }
         sleep_until(until).await;
+    }
+
+    async fn ask<R>(&self, doing: &str, limit: Duration, request: R) -> Result<R::ResponseBody, Fault>
+    where
+        R: RequestBody + Send + WriteVersionedType<Vec<u8>>,
+        R::ResponseBody: ReadVersionedType<std::io::Cursor<Vec<u8>>>,
+    {
+        let began = Instant::now();
+        let answer = self.link.ask(doing, limit, request).await;
+        // The next leader may be asked for over a connection to the same broker.
+        answer.inspect_err(|_| self.cluster.discard_finder_from(began))
     }
 
     /// The offset of a place. Below 0 where no record is as late.
@@ -151,7 +159,7 @@ impl Leader {
             isolation_level: Some(IsolationLevel::ReadCommitted),
             topics: vec![ListOffsetsRequestTopic { name: String_(self.topic.clone()), partitions: vec![partition] }],
         };
-        let answer = self.link.ask(&doing, REQUEST_TIMEOUT, request).await?;
+        let answer = self.ask(&doing, REQUEST_TIMEOUT, request).await?;
         self.heed(answer.throttle_time_ms.map(|ms| ms.0));
         let found = answer.topics.first().and_then(|topic| topic.partitions.first());
         let Some(found) = found else { return Err(incomplete(&doing)) };
@@ -176,7 +184,7 @@ impl Leader {
             bytes_max,
             wait_ms: milliseconds(wait),
         };
-        let answer = self.link.ask(&doing, wait + REQUEST_TIMEOUT, request).await?;
+        let answer = self.ask(&doing, wait + REQUEST_TIMEOUT, request).await?;
         match answer {
             FetchedRecords::HeldBack { throttle_ms } => {
                 self.heed(Some(throttle_ms));
@@ -203,9 +211,10 @@ impl Leader {
             topic: &self.topic,
             partition: self.partition,
             batch,
-            timeout_ms: milliseconds(REQUEST_TIMEOUT),
+            // The broker gives up first, and says why.
+            timeout_ms: milliseconds(REQUEST_TIMEOUT / 2),
         };
-        let answer = self.link.ask(&doing, limit, request).await?;
+        let answer = self.ask(&doing, limit, request).await?;
         self.heed(answer.throttle_time_ms.map(|ms| ms.0));
         let written = answer.responses.first().and_then(|topic| topic.partition_responses.first());
         let Some(written) = written else { return Err(incomplete(&doing)) };
@@ -217,7 +226,7 @@ impl Leader {
 
     fn heed(&mut self, throttle_ms: Option<i32>) {
         let throttle_ms = throttle_ms.and_then(|ms| u64::try_from(ms).ok()).filter(|&ms| ms > 0);
-        self.muted_until = throttle_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        self.muted_until = throttle_ms.map(|ms| Instant::now() + Duration::from_millis(ms).min(MUTED_MAX));
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
-use tracing::warn;
 
 use super::{
     Cluster, RETRY_DEADLINE, backoff,
@@ -177,37 +176,29 @@ impl PartitionReader {
                 self.fetch_bytes = (self.fetch_bytes / 2).max(FETCH_BYTES_MIN.min(self.options.fetch_bytes_max));
                 return Ok(None);
             }
-            Err(fault) => {
-                leader.discard(&self.cluster).await;
-                return Err(fault);
-            }
+            Err(fault) => return Err(fault),
         };
         self.fetch_bytes = self.fetch_bytes.saturating_mul(2).min(self.options.fetch_bytes_max);
         let high_watermark = answer.high_watermark;
         match Batch::of(answer) {
             Ok(batch) => {
                 self.connected = Some(leader);
+                self.spoilt_at = None;
                 Ok(Some(Read::Records(batch)))
             }
             Err(Unreadable::Batch { cause, is_spoilt: true, .. }) if self.spoilt_at != Some(offset) => {
                 // Perhaps only this answer was: it is asked for once more, over another connection.
                 self.spoilt_at = Some(offset);
-                leader.discard(&self.cluster).await;
                 Err(self.unreadable(offset, &cause))
             }
             Err(Unreadable::Batch { next_offset, cause, .. }) => {
                 self.connected = Some(leader);
-                let (topic, partition) = (&self.topic, self.partition);
-                warn!(
-                    %topic, partition, from = offset, to = next_offset, %cause,
-                    "records that can't be decoded; the ledger counts them as undecodable"
-                );
-                Ok(Some(Read::Records(Batch::given_up(offset, next_offset, high_watermark))))
+                let batch = Batch::given_up(offset, next_offset, high_watermark);
+                let place = format!("{}-{}", self.topic, self.partition);
+                self.cluster.mention_undecodable(&place, offset..batch.next_offset(), &cause);
+                Ok(Some(Read::Records(batch)))
             }
-            Err(Unreadable::Answer(cause)) => {
-                leader.discard(&self.cluster).await;
-                Err(self.unreadable(offset, &cause))
-            }
+            Err(Unreadable::Answer(cause)) => Err(self.unreadable(offset, &cause)),
         }
     }
 
@@ -224,24 +215,17 @@ impl PartitionReader {
 
     async fn try_offset(&mut self, place: Place) -> Result<i64, Fault> {
         let mut leader = self.connection().await?;
-        match leader.offset_of(place).await {
-            Ok(offset) => {
-                self.connected = Some(leader);
-                Ok(offset)
-            }
-            Err(fault) => {
-                leader.discard(&self.cluster).await;
-                Err(fault)
-            }
-        }
+        let offset = leader.offset_of(place).await?;
+        self.connected = Some(leader);
+        Ok(offset)
     }
 
     /// Takes the connection out; whoever got a sound answer over it puts it back. So a cancelled or failed call leaves
     /// none behind whose late answer could be taken for the next one's.
     async fn connection(&mut self) -> Result<Leader, Fault> {
-        match self.connected.take() {
+        match self.connected.take().filter(|leader| !leader.is_stale()) {
             Some(leader) => {
-                leader.unmuted(&self.cluster).await;
+                leader.unmuted().await;
                 Ok(leader)
             }
             None => {

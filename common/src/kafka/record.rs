@@ -18,7 +18,7 @@ pub struct RecordView<'a> {
     pub sequence: Option<&'a [u8]>,
     /// All of its headers.
     pub headers: Headers<'a>,
-    /// The record's batch could not be decoded by any means: key, value and headers are unknown.
+    /// The record's batch could not be decoded: key, value and headers are unknown.
     pub undecodable: bool,
 }
 

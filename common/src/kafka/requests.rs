@@ -143,3 +143,84 @@ fn expect_one(count: i32, what: &str) -> Result<(), ReadVersionedError> {
 fn malformed(what: String) -> ReadVersionedError {
     ReadVersionedError::ReadError(ReadError::Malformed(what.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERSION: ApiVersion = ApiVersion(Int16(4));
+
+    /// An answer to a fetch with these aborted transactions and records, of which it says that there are `length` bytes.
+    fn answer(topics: i32, aborted: usize, records: &[u8], length: i32) -> Vec<u8> {
+        let mut bytes = [77_i32, topics].map(i32::to_be_bytes).concat();
+        if topics > 0 {
+            bytes.extend(b"\0\x01t\0\0\0\x01\0\0\0\x05\0\x03");
+            bytes.extend([100_i64, 90].map(i64::to_be_bytes).concat());
+            bytes.extend(i32::try_from(aborted).expect("few").to_be_bytes());
+            bytes.extend(vec![9; 16 * aborted]);
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(records);
+        }
+        bytes
+    }
+
+    fn read(bytes: Vec<u8>) -> Result<FetchedRecords, ReadVersionedError> {
+        let mut reader = Cursor::new(bytes);
+        let read = FetchedRecords::read_versioned(&mut reader, VERSION);
+        if matches!(read, Ok(FetchedRecords::Records { .. })) {
+            // The messenger holds what was read against what came.
+            assert_eq!((reader.position(), reader.get_ref().len()), (0, 0));
+        }
+        read
+    }
+
+    #[test]
+    fn records_come_as_they_are_past_whatever_was_aborted() {
+        for aborted in [0, 3] {
+            let Ok(FetchedRecords::Records { throttle_ms, error, high_watermark, bytes, records }) =
+                read(answer(1, aborted, b"records", 7))
+            else {
+                panic!("readable");
+            };
+            assert_eq!((throttle_ms, high_watermark, &bytes[records]), (77, 100, b"records".as_slice()));
+            assert_eq!(error, Some(ProtocolError::UnknownTopicOrPartition));
+        }
+    }
+
+    #[test]
+    fn no_topic_and_a_wait_is_what_a_quota_makes_of_an_answer() {
+        assert!(matches!(read(answer(0, 0, b"", 0)), Ok(FetchedRecords::HeldBack { throttle_ms: 77 })));
+        let without_a_wait = [0_i32, 0].map(i32::to_be_bytes).concat();
+        assert!(read(without_a_wait).is_err());
+    }
+
+    #[test]
+    fn an_answer_that_is_not_as_long_as_it_says_is_none() {
+        for length in [6, 8, i32::MAX] {
+            assert!(read(answer(1, 0, b"records", length)).is_err(), "{length}");
+        }
+        let whole = answer(1, 2, b"", -1);
+        assert!(read(whole.clone()).is_ok(), "null stands for no records");
+        for cut in 0..whole.len() {
+            assert!(read(whole[..cut].to_vec()).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_out_as_rskafka_would_send_it() {
+        let request = ProduceBatch { topic: "t", partition: 5, batch: b"batch", timeout_ms: 7 };
+        let mut written = Vec::new();
+        request.write_versioned(&mut written, ApiVersion(Int16(7))).expect("writes");
+        let mut expected = Vec::new();
+        let theirs = ProduceRequest {
+            transactional_id: NullableString(None),
+            acks: Int16(-1),
+            timeout_ms: Int32(7),
+            topic_data: Vec::new(),
+        };
+        theirs.write_versioned(&mut expected, ApiVersion(Int16(7))).expect("writes");
+        let head = expected.len() - 4;
+        assert_eq!(written[..head], expected[..head]);
+        assert_eq!(&written[head..], b"\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x05\0\0\0\x05batch");
+    }
+}

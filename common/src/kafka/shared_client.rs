@@ -3,24 +3,27 @@
 //! Promises: one attempt at a time, and whoever waited for an attempt takes its outcome, also where it failed. Twelve
 //! partitions that lose a broker at the same moment make one attempt between them, not twelve in a row.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{Boxed, fault::Fault};
 
 /// The place of a client.
-pub(super) struct SharedClient<C>(Mutex<Place<C>>);
+pub(super) struct SharedClient<C> {
+    current: Mutex<Option<Built<C>>>,
+    /// Held while a client is being built. How the last attempt ended, where it failed, and when.
+    building: AsyncMutex<Option<(Instant, Fault)>>,
+}
 
-struct Place<C> {
-    client: Option<Arc<C>>,
-    /// How the last attempt ended, where it failed, and when.
-    failed: Option<(Instant, Fault)>,
+struct Built<C> {
+    client: Arc<C>,
+    since: Instant,
 }
 
 impl<C> Default for SharedClient<C> {
     fn default() -> Self {
-        Self(Mutex::new(Place { client: None, failed: None }))
+        Self { current: Mutex::new(None), building: AsyncMutex::new(None) }
     }
 }
 
@@ -31,12 +34,15 @@ impl<C> SharedClient<C> {
     /// [`Fault`] of the attempt, whoever made it.
     pub(super) async fn get(&self, build: Boxed<'_, Result<C, Fault>>) -> Result<Arc<C>, Fault> {
         let asked = Instant::now();
-        // Held while the client is being built, on purpose: the others wait here for the outcome.
-        let mut place = self.0.lock().await;
-        if let Some(client) = &place.client {
-            return Ok(Arc::clone(client));
+        if let Some(client) = self.current() {
+            return Ok(client);
         }
-        if let Some((ended, fault)) = &place.failed
+        // The others wait here for the outcome.
+        let mut failed = self.building.lock().await;
+        if let Some(client) = self.current() {
+            return Ok(client);
+        }
+        if let Some((ended, fault)) = failed.as_ref()
             && *ended >= asked
         {
             return Err(fault.clone());
@@ -44,28 +50,42 @@ impl<C> SharedClient<C> {
         match build.await {
             Ok(client) => {
                 let client = Arc::new(client);
-                *place = Place { client: Some(Arc::clone(&client)), failed: None };
+                *self.place() = Some(Built { client: Arc::clone(&client), since: Instant::now() });
+                *failed = None;
                 Ok(client)
             }
             Err(fault) => {
-                place.failed = Some((Instant::now(), fault.clone()));
+                *failed = Some((Instant::now(), fault.clone()));
                 Err(fault)
             }
         }
     }
 
     /// The client as it is, where there is one.
-    pub(super) async fn current(&self) -> Option<Arc<C>> {
-        self.0.lock().await.client.clone()
+    pub(super) fn current(&self) -> Option<Arc<C>> {
+        self.place().as_ref().map(|built| Arc::clone(&built.client))
     }
 
     /// Forgets `client`, so that the next caller gets a new one. One that somebody else has replaced meanwhile is left
     /// alone.
-    pub(super) async fn discard(&self, client: &Arc<C>) {
-        let mut place = self.0.lock().await;
-        if place.client.as_ref().is_some_and(|current| Arc::ptr_eq(current, client)) {
-            place.client = None;
+    pub(super) fn discard(&self, client: &Arc<C>) {
+        self.discard_where(|built| Arc::ptr_eq(&built.client, client));
+    }
+
+    /// Forgets a client that was there at `time` already.
+    pub(super) fn discard_from(&self, time: Instant) {
+        self.discard_where(|built| built.since <= time);
+    }
+
+    fn discard_where(&self, is_meant: impl FnOnce(&Built<C>) -> bool) {
+        let mut place = self.place();
+        if place.as_ref().is_some_and(is_meant) {
+            *place = None;
         }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Built<C>>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,10 +123,23 @@ mod tests {
         let (one, two) = join!(ask(), ask());
         let (first, same) = (one.expect("built"), two.expect("built"));
         assert!(Arc::ptr_eq(&first, &same) && *first == 1);
-        shared.discard(&first).await;
+        shared.discard(&first);
         let second = ask().await.expect("built");
         assert_eq!(*second, 2);
-        shared.discard(&first).await;
+        shared.discard(&first);
         assert_eq!(*ask().await.expect("kept"), 2, "the replacement is not the one that failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_built_after_a_fault_began_is_not_blamed_for_it() {
+        let (shared, attempts) = (SharedClient::default(), AtomicU32::new(0));
+        let ask = || shared.get(Box::pin(attempt(&attempts, true)));
+        let before = Instant::now();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(*ask().await.expect("built"), 1);
+        shared.discard_from(before);
+        assert_eq!(*ask().await.expect("kept"), 1);
+        shared.discard_from(Instant::now());
+        assert_eq!(*ask().await.expect("built"), 2);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
-    BatchBuilder, Cluster, Compression, REQUEST_TIMEOUT, Record, backoff, connection::answered, fault::Fault,
-    leader::Leader,
+    BatchBuilder, Cluster, Compression, REQUEST_TIMEOUT, Record, backoff, batch::UNPACKED_BYTES_MAX,
+    connection::answered, fault::Fault, leader::Leader,
 };
 
 /// Why a batch was not acknowledged.
@@ -50,6 +50,13 @@ impl PartitionWriter {
             let headers: Vec<_> = record.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
             batch.push(record.timestamp_ms, record.key.as_deref(), record.value.as_deref(), &headers);
         }
+        if batch.plain_bytes() > UNPACKED_BYTES_MAX {
+            // Acknowledged, it would be lost all the same.
+            return Err(WriteError::TooLarge(Fault::Refused {
+                doing: format!("writing to {}-{}", self.topic, self.partition),
+                cause: format!("more than {UNPACKED_BYTES_MAX} bytes before compression, which no reader would unpack"),
+            }));
+        }
         self.write(batch.finish(), deadline).await
     }
 
@@ -63,6 +70,7 @@ impl PartitionWriter {
     pub async fn write(&mut self, batch: &[u8], deadline: Duration) -> Result<i64, WriteError> {
         let give_up_at = Instant::now() + deadline;
         let mut attempt = 0;
+        let mut before = None;
         loop {
             let fault = match self.try_write(batch, give_up_at).await {
                 Ok(offset) => return Ok(offset),
@@ -73,40 +81,37 @@ impl PartitionWriter {
             attempt += 1;
             let next_try = Instant::now() + backoff(attempt);
             if next_try >= give_up_at {
-                let last = Box::new(fault);
+                // A try that had no time says nothing of what is wrong.
+                let is_cut_short = matches!(fault, Fault::Silent { .. });
+                let last = Box::new(before.filter(|_| is_cut_short).unwrap_or(fault));
                 return Err(WriteError::Unacknowledged(Fault::DeadlineExceeded { deadline, last }));
             }
             self.cluster.complain(&fault);
+            before = Some(fault);
             sleep_until(next_try).await;
         }
     }
 
     async fn try_write(&mut self, batch: &[u8], give_up_at: Instant) -> Result<i64, Fault> {
+        let doing = format!("writing to {}-{}", self.topic, self.partition);
+        let left = || give_up_at.saturating_duration_since(Instant::now());
         // Taken out while the request is under way: a cancelled or failed call leaves no connection behind, whose
         // late answer could be taken for the next one's.
-        let connected = self.connected.take();
-        let connecting = Box::pin(async {
-            match connected {
-                Some(leader) => {
-                    leader.unmuted(&self.cluster).await;
-                    Ok(leader)
+        let mut leader = match self.connected.take().filter(|leader| !leader.is_stale()) {
+            Some(leader) => {
+                if timeout(left(), leader.unmuted()).await.is_err() {
+                    return Err(Fault::Passing { doing, cause: "a quota of this client is used up".to_owned() });
                 }
-                None => Leader::find(&self.cluster, &self.topic, self.partition).await,
+                leader
             }
-        });
-        let doing = format!("writing to {}-{}", self.topic, self.partition);
-        let mut leader = answered(&doing, give_up_at.saturating_duration_since(Instant::now()), connecting).await??;
-        let limit = REQUEST_TIMEOUT.min(give_up_at.saturating_duration_since(Instant::now()));
-        match leader.produce(batch, limit).await {
-            Ok(offset) => {
-                self.connected = Some(leader);
-                Ok(offset)
+            None => {
+                let finding = Box::pin(Leader::find(&self.cluster, &self.topic, self.partition));
+                answered(&doing, left(), finding).await??
             }
-            Err(fault) => {
-                leader.discard(&self.cluster).await;
-                Err(fault)
-            }
-        }
+        };
+        let offset = leader.produce(batch, REQUEST_TIMEOUT.min(left())).await?;
+        self.connected = Some(leader);
+        Ok(offset)
     }
 }
 
@@ -120,7 +125,7 @@ impl From<WriteError> for Fault {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{net::TcpListener, time::timeout};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::kafka::{ConnectionSettings, Security};

@@ -93,8 +93,8 @@ pub enum SnapshotError {
     Damaged(serde_json::Error),
 }
 
-/// No generation is as high as this one by honest means: there is always room for another above those that count.
-const GENERATION_MAX: u64 = u64::MAX / 2;
+/// No generation comes so far by honest means. Higher ones are not read: there would be none above them some day.
+pub const GENERATION_MAX: u64 = u64::MAX / 2;
 
 /// What tells which of several snapshots counts, read without the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -7,9 +7,6 @@ use tracing::debug;
 
 use crate::selection::Selection;
 
-/// How a broker calls it that a group with members takes commits from none but those.
-const HAS_MEMBERS: &str = "UnknownMemberId";
-
 /// A share that nobody takes back.
 pub struct FixedShare {
     cluster: Cluster,
@@ -59,13 +56,9 @@ impl FixedShare {
 
     pub(super) async fn commit(&self, offsets: &[(Grant, i64)]) -> Result<(), Fault> {
         let offsets: Vec<(i32, i64)> = offsets.iter().map(|(grant, offset)| (grant.partition, *offset)).collect();
-        let committed = Admin::connect(&self.cluster).await?.commit(&self.group, &self.topic, &offsets).await;
-        match committed {
-            Err(fault) if fault.to_string().contains(HAS_MEMBERS) => {
-                debug!(%fault, "the group has members, who commit for themselves");
-                Ok(())
-            }
-            committed => committed,
+        if !Admin::connect(&self.cluster).await?.commit(&self.group, &self.topic, &offsets).await? {
+            debug!(group = self.group, "the group has members, who commit for themselves");
         }
+        Ok(())
     }
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::kafka::{BatchBuilder, Compression};
 
@@ -127,6 +129,53 @@ fn no_more_offsets_are_given_up_at_once_than_fit_into_memory_and_none_behind_the
     assert_eq!(given_up.next_offset(), 10 + GIVEN_UP_OFFSETS_MAX);
     assert_eq!(Batch::given_up(10, i64::MAX, 12).next_offset(), 12);
     assert_eq!(Batch::given_up(10, 5, 12).next_offset(), 11, "always one further");
+}
+
+#[test]
+fn a_spoilt_batch_ends_where_the_next_one_begins_whatever_it_says_itself() {
+    for said in [0_i32, 1 << 20] {
+        let mut spoilt = batch(5, &[b"a", b"b"]);
+        spoilt[23..27].copy_from_slice(&said.to_be_bytes());
+        let found = read(5, &[spoilt, batch(7, &[b"c"])]);
+        assert!(matches!(found, Err(Unreadable::Batch { next_offset: 7, is_spoilt: true, .. })), "{said}: {found:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come_to_the_offset_asked_for_is_a_fault() {
+    assert!(matches!(read(9, &[batch(5, &[b"a", b"b"])]), Err(Unreadable::Answer(_))));
+}
+
+proptest! {
+    #[test]
+    fn whatever_bytes_come_nothing_panics_and_no_offset_is_gone_back_to(
+        changes in proptest::collection::vec((0_usize..400, any::<u8>()), 0..6),
+        mend_checksums: bool,
+        offset in 0_i64..12,
+    ) {
+        let mut batches = vec![batch(3, &[b"one", b"another"]), batch(5, &[b"third"]), batch(9, &[b"", b"x", b"y"])];
+        for (place, byte) in changes {
+            let which = place % 3;
+            let length = batches[which].len();
+            batches[which][place % length] = byte;
+            if mend_checksums {
+                batches[which] = altered(std::mem::take(&mut batches[which]), 61, &[]);
+            }
+        }
+        match read(offset, &batches) {
+            Ok(found) => {
+                prop_assert!(found.next_offset() >= offset);
+                let offsets = offsets(&found);
+                prop_assert!(offsets.is_sorted_by(|one, other| one < other), "{offsets:?}");
+                prop_assert!(offsets.iter().all(|found_at| (offset..found.next_offset()).contains(found_at)));
+            }
+            Err(Unreadable::Batch { next_offset, .. }) => {
+                let given_up = Batch::given_up(offset, next_offset, 1_000);
+                prop_assert!(given_up.next_offset() > offset);
+            }
+            Err(Unreadable::Answer(_)) => {}
+        }
+    }
 }
 
 #[test]

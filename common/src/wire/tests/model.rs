@@ -73,7 +73,8 @@ fn facts(members: &[(String, Value)], kafka_timestamp_ms: i64) -> Result<Facts, 
     let merchant_name = text("merchant_name");
     let fits = !merchant_name.is_empty() && merchant_name.len() <= 256;
     ensure(fits && !merchant_name.contains(char::is_control), "invalid_merchant")?;
-    ensure(text("country").parse::<iso_currency::Country>().is_ok(), "invalid_country")?;
+    // The list has an entry without a code, too.
+    ensure(!text("country").is_empty() && text("country").parse::<iso_currency::Country>().is_ok(), "invalid_country")?;
     ensure(["card_present", "online", "mobile", "atm"].contains(&text("channel").as_str()), "invalid_channel")?;
     let occurred_at_ms = instant(&text("occurred_at")).ok_or("invalid_time")?;
     ensure(i128::from(occurred_at_ms) <= i128::from(kafka_timestamp_ms) + 300_000, "future_dated")?;
