@@ -42,15 +42,14 @@ use super::{Cluster, Fault, REQUEST_TIMEOUT, admin::fault_of};
 /// brokers allow by default.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 /// Time between two signs of life; it is also how soon a member hears that others came or went.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 /// How long a member may take to give its partitions up before the coordinator goes on without it.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for whoever works on revoked partitions.
 const RELEASE_TIMEOUT: Duration = REBALANCE_TIMEOUT.checked_div(2).expect("two is not zero");
-/// How long one poll may take. A poll is what applies a new assignment.
-const POLL: Duration = Duration::from_millis(500);
-/// Pause of a poll that has nothing to fetch, which is every one.
-const IDLE_PAUSE: Duration = Duration::from_millis(250);
+/// How long one poll takes, as none has anything to fetch. Only at its start does krafka look whether the members are
+/// being called together, so this comes on top of every takeover.
+const POLL: Duration = Duration::from_millis(100);
 /// Pause before the group is joined again after a fault.
 const REJOIN_PAUSE: Duration = Duration::from_secs(1);
 /// A group that could not be joined for so long is in trouble.
@@ -292,7 +291,7 @@ async fn open(shared: &Arc<Shared>, listener: Arc<Listener>) -> Result<Arc<Consu
             .session_timeout(SESSION_TIMEOUT)
             .heartbeat_interval(HEARTBEAT_INTERVAL)
             .max_poll_interval(REBALANCE_TIMEOUT)
-            .idle_poll_backoff(IDLE_PAUSE)
+            .idle_poll_backoff(POLL)
             .auto_offset_reset(AutoOffsetReset::Earliest)
             .enable_auto_commit(false)
             .metrics_push(false)
@@ -344,7 +343,7 @@ async fn poll_until(
             let _ = consumer.close_with(CloseOptions::new().timeout(RELEASE_TIMEOUT)).await;
             return Err(fault_of(&shared.cluster, &doing, &error));
         }
-        sleep(IDLE_PAUSE).await;
+        sleep(POLL).await;
     }
 }
 

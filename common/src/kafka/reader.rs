@@ -100,6 +100,12 @@ impl PartitionReader {
         self.connections
     }
 
+    /// Asks for up to `fetch_bytes_max` from now on, until told otherwise; returns what it was before.
+    pub fn fetch_up_to(&mut self, fetch_bytes_max: i32) -> i32 {
+        self.fetch_bytes = fetch_bytes_max;
+        std::mem::replace(&mut self.options.fetch_bytes_max, fetch_bytes_max)
+    }
+
     /// The offsets that the partition holds now.
     ///
     /// # Errors

@@ -135,20 +135,30 @@ impl Check {
         let mut offset = recount.ids_from();
         let mut records = 0;
         let mut empty_answers = 0;
+        let mut arrived = None;
         while offset < end {
-            let Read::Records(batch) = reader.read(offset).await? else {
+            let read = match arrived.take() {
+                Some(read) => read,
+                None => reader.read(offset).await?,
+            };
+            let Read::Records(batch) = read else {
                 let log_end = reader.bounds().await?.end;
                 return Err(if log_end < end { Unchecked::CutOff(log_end) } else { Unchecked::Overtaken(offset) });
             };
-            batch.iter().take_while(|record| record.offset < from).for_each(|record| recount.remember(&record));
-            let counted = batch.iter().skip_while(|record| record.offset < from);
-            let mut here = 0;
-            recount.count(counted.take_while(|record| record.offset < end).inspect(|_| here += 1));
-            records += here;
             let next = batch.next_offset().min(end);
             empty_answers = if next > offset { 0 } else { empty_answers + 1 };
             if empty_answers > EMPTY_ANSWERS_MAX {
                 return Err(Unchecked::Silent { offset, end });
+            }
+            let mut take_in = || {
+                batch.iter().take_while(|record| record.offset < from).for_each(|record| recount.remember(&record));
+                let counted = batch.iter().skip_while(|record| record.offset < from);
+                recount.count(counted.take_while(|record| record.offset < end).inspect(|_| records += 1));
+            };
+            if next < end {
+                arrived = Some(reader.read_while(next, take_in).await?);
+            } else {
+                take_in();
             }
             self.progress.offsets.fetch_add((next - offset.max(from).min(next)).unsigned_abs(), Relaxed);
             offset = next;
