@@ -11,6 +11,13 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Microseconds since the epoch, by the wall clock.
+#[must_use]
+pub fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// An instant as `YYYY-MM-DDThh:mm:ss.mmmZ`; one beyond the years 0 to 9999 as the nearest that has such a text.
 #[must_use]
 pub fn format_time(ms: i64) -> String {

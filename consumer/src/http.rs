@@ -25,6 +25,7 @@ pub fn router(view: Arc<View>) -> Router {
         .route("/page.css", get(async || page("text/css; charset=utf-8", include_str!("page/page.css"))))
         .route("/page.js", get(async || page("text/javascript; charset=utf-8", include_str!("page/page.js"))))
         .route("/api/v1/summary", get(summary))
+        .route("/api/v1/latency", get(async |State(view): State<Arc<View>>| Json(view.latencies().to_json())))
         .with_state(view)
 }
 

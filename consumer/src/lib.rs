@@ -23,6 +23,7 @@ pub mod folding;
 mod generation;
 pub mod http;
 pub mod intake;
+pub mod latency;
 mod layout;
 pub mod membership;
 pub mod metrics;

@@ -5,11 +5,37 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use common::{service::Metrics, wire::Reason};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Unit,
 };
 
-use crate::{clock::now_ms, fold::Snapshot, view::View};
+use crate::{
+    clock::now_ms,
+    fold::Snapshot,
+    latency::{Latencies, Stage},
+    view::View,
+};
+
+/// Upper bounds of the buckets of latencies, in microseconds: from a millisecond to an hour.
+const LATENCY_BUCKETS_US: [u64; 16] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    60_000_000,
+    600_000_000,
+    3_600_000_000,
+];
 
 #[derive(Debug)]
 struct ViewCollector(Arc<View>);
@@ -75,6 +101,7 @@ impl Collector for ViewCollector {
             outcomes.metric_type(),
         )?;
         ConstCounter::new(self.0.failed_commits()).encode(failed)?;
+        encode_latencies(&mut encoder, self.0.latencies())?;
         self.encode_gauges(encoder)
     }
 }
@@ -113,12 +140,53 @@ impl ViewCollector {
     }
 }
 
+fn encode_latencies(encoder: &mut DescriptorEncoder<'_>, latencies: &Latencies) -> Result<(), std::fmt::Error> {
+    let mut family = encoder.encode_descriptor(
+        "latency",
+        "From when a record was meant to be sent until it was folded, and until a durable snapshot held it",
+        Some(&Unit::Seconds),
+        MetricType::Histogram,
+    )?;
+    for stage in Stage::ALL {
+        let (sum, buckets) = latencies.with(stage, |histogram| {
+            let mut below = 0;
+            let mut buckets: Vec<(f64, u64)> = Vec::with_capacity(LATENCY_BUCKETS_US.len() + 1);
+            for upper in LATENCY_BUCKETS_US {
+                buckets.push((upper as f64 / 1e6, histogram.count_between(below, upper)));
+                // What stands for the bound counts once.
+                below = histogram.highest_equivalent(upper) + 1;
+            }
+            buckets.push((f64::INFINITY, 0));
+            (histogram.mean() * histogram.len() as f64 / 1e6, buckets)
+        });
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        family.encode_family(&[("stage", stage.name())])?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use prometheus_client::{encoding::text::encode, registry::Registry};
 
     use super::*;
     use crate::fold::{FoldSettings, PartitionState};
+
+    #[test]
+    fn latencies_are_a_histogram_in_seconds_for_each_stage() {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ViewCollector(Arc::new(View::default()))));
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("a string takes everything");
+        for line in [
+            "# TYPE latency_seconds histogram",
+            "latency_seconds_bucket{le=\"0.001\",stage=\"folded\"} 0",
+            "latency_seconds_bucket{le=\"+Inf\",stage=\"durable\"} 0",
+            "latency_seconds_count{stage=\"durable\"} 0",
+        ] {
+            assert!(text.lines().any(|given| given == line), "{line} is not in\n{text}");
+        }
+    }
 
     #[test]
     fn counters_that_move_with_a_partition_name_it() {

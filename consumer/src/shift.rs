@@ -21,8 +21,9 @@ use tracing::{info, warn};
 
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, Checkpointer},
-    clock::now_ms,
+    clock::{now_ms, now_us},
     folding::Folding,
+    latency::{Stopwatch, Waiting},
     pipeline::Context,
     read_ahead::{Ahead, ReadAhead},
     view::Progress,
@@ -44,6 +45,8 @@ pub(crate) struct Shift<'w> {
     pub(crate) end: Option<i64>,
     /// When records came last.
     pub(crate) arrived: Instant,
+    /// How long records took to come here.
+    pub(crate) stopwatch: Stopwatch,
 }
 
 impl Shift<'_> {
@@ -97,7 +100,7 @@ impl Shift<'_> {
                 && let Some(checkpointer) = idle.take()
             {
                 due = false;
-                writing.spawn(write(checkpointer, self.folding.checkpoint(now_ms())));
+                writing.spawn(self.checkpoint(checkpointer));
             }
         }
         Box::pin(self.drain(idle, writing)).await
@@ -110,8 +113,11 @@ impl Shift<'_> {
             Ahead::Batch(batch) => {
                 let view = &self.worker.context.view;
                 let end = self.end.unwrap_or(i64::MAX);
-                let folded =
-                    self.folding.fold(batch.iter(), batch.next_offset(), end, |verdict| view.offer_sample(verdict));
+                let records = batch.iter().take_while(|record| record.offset < end).inspect(|record| {
+                    self.stopwatch.see(record);
+                });
+                let folded = self.folding.fold(records, batch.next_offset(), end, |verdict| view.offer_sample(verdict));
+                self.stopwatch.folded(view.latencies(), now_us());
                 self.progress.folded.fetch_add(folded, Relaxed);
                 self.progress.high_watermark.store(batch.high_watermark(), Relaxed);
             }
@@ -135,13 +141,19 @@ impl Shift<'_> {
         self.progress.idle_ms.store(idle_ms, Relaxed);
     }
 
+    /// Takes what waits to be made durable, and gives what writes it.
+    fn checkpoint(&mut self, checkpointer: Checkpointer) -> impl Future<Output = Written> + use<> {
+        write(checkpointer, self.folding.checkpoint(now_ms()), self.stopwatch.take_waiting())
+    }
+
     /// Makes the last records durable. What does not make it in time is read again by whoever comes next.
     async fn drain(
         mut self,
         mut idle: Option<Checkpointer>,
         mut writing: JoinSet<Written>,
     ) -> Result<Ended, WorkerError> {
-        let Worker { context, partition, .. } = self.worker;
+        let worker = self.worker;
+        let Worker { context, partition, .. } = worker;
         // A bounded run exists for its result: it takes the time that a write may take, unless it is told to stop.
         let for_result = context.is_bounded() && !context.stopping.is_cancelled();
         let limit = if for_result { RESULT_DEADLINE } else { DRAIN_DEADLINE };
@@ -154,11 +166,11 @@ impl Shift<'_> {
                 && self.folding.is_unsaved()
                 && let Some(checkpointer) = idle.take()
             {
-                show(context, Ok(write(checkpointer, self.folding.checkpoint(now_ms())).await))?;
+                show(context, Ok(self.checkpoint(checkpointer).await))?;
             }
             Ok(())
         });
-        match timeout(limit, self.worker.beating(draining)).await {
+        match timeout(limit, worker.beating(draining)).await {
             Ok(drained) => drained.map(|()| Ended::Done(Some(Box::new(self.folding)))),
             Err(_) if for_result => Err(WorkerError::NotDurable { partition: *partition }),
             Err(_) => {
@@ -169,17 +181,24 @@ impl Shift<'_> {
     }
 }
 
-type Written = (Checkpointer, Checkpoint, Result<i64, CheckpointError>);
+/// A checkpoint that was written, or not.
+struct Written {
+    checkpointer: Checkpointer,
+    checkpoint: Checkpoint,
+    waiting: Waiting,
+    result: Result<i64, CheckpointError>,
+}
 
-async fn write(mut checkpointer: Checkpointer, checkpoint: Checkpoint) -> Written {
+async fn write(mut checkpointer: Checkpointer, checkpoint: Checkpoint, waiting: Waiting) -> Written {
     let result = checkpointer.write(&checkpoint).await;
-    (checkpointer, checkpoint, result)
+    Written { checkpointer, checkpoint, waiting, result }
 }
 
 /// Shows what has become durable, and gives the checkpointer back.
 fn show(context: &Context, written: Result<Written, JoinError>) -> Result<Checkpointer, WorkerError> {
-    let (checkpointer, checkpoint, result) = written.expect("a task that panics stops the process");
+    let Written { checkpointer, checkpoint, waiting, result } = written.expect("a task that panics stops the process");
     let state_offset = result?;
     context.view.publish(Arc::new(checkpoint.snapshot), state_offset);
+    context.view.latencies().durable(&waiting, now_us());
     Ok(checkpointer)
 }

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     fold::{Snapshot, Verdict},
+    latency::Latencies,
     summary::Summary,
 };
 use common::{money::format_minor, transaction::Transaction};
@@ -31,6 +32,7 @@ pub struct View {
     /// Records that a bounded run has to read; 0 in a run without an end.
     goal: AtomicU64,
     failed_commits: AtomicU64,
+    latencies: Latencies,
     sample_wanted: AtomicBool,
     sample: Mutex<Option<String>>,
 }
@@ -233,6 +235,12 @@ impl View {
     #[must_use]
     pub fn failed_commits(&self) -> u64 {
         self.failed_commits.load(Relaxed)
+    }
+
+    /// How long records took.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 
     /// Asks for one accepted transaction to show, and takes the one that came since the last call.

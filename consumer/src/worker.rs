@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     checkpoint::{CheckpointError, Checkpointer},
     folding::Folding,
+    latency::Stopwatch,
     pipeline::Context,
     read_ahead::ReadAhead,
     restore::{Restore, RestoreError, Restored},
@@ -169,7 +170,8 @@ impl Worker {
         progress.idle_ms.store(0, Relaxed);
         let ahead = ReadAhead::new(reader, folding.state(), folding.last_record().cloned());
         let checkpointer = Checkpointer::new(&context.cluster, &context.names, self.partition, WRITE_DEADLINE);
-        let shift = Shift { worker: self, folding, progress, end, arrived: Instant::now() };
+        let shift =
+            Shift { worker: self, folding, progress, end, arrived: Instant::now(), stopwatch: Stopwatch::default() };
         Box::pin(shift.run(ahead, checkpointer, stop)).await
     }
 
