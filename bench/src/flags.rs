@@ -1,0 +1,64 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures Tally beside its peers, on an Apache Kafka of its own; writes JSON and plots into bench/results.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+pub struct Flags {
+    /// What is measured; throughput when left out.
+    #[command(subcommand)]
+    pub measure: Option<Measure>,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Measure {
+    /// Records a second, CPU and memory of producers and consumers
+    Throughput(ThroughputSettings),
+    /// From intended send to received, at fixed rates
+    Latency(LatencySettings),
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self::Throughput(ThroughputSettings { records: 2_000_000, rounds: 7, only: None, results: true })
+    }
+}
+
+/// How throughput is measured.
+#[derive(Debug, Args)]
+pub struct ThroughputSettings {
+    /// Records a run; slow peers get a share of them, and are compared over the same ones
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub records: u64,
+    /// Rounds; in each every program runs once, in another order
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub rounds: u32,
+    /// Only programs whose name contains this, and what they are compared with
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Write bench/results; off for a trial
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub results: bool,
+}
+
+/// How latency is measured.
+#[derive(Debug, Args)]
+pub struct LatencySettings {
+    /// Records a second, one after the other
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1_000, 10_000, 50_000, 100_000])]
+    pub rates: Vec<u64>,
+    /// Seconds that count
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub seconds: u64,
+    /// Seconds before, which do not
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub warmup_seconds: u64,
+    /// Rounds
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: u32,
+    /// Write bench/results; off for a trial
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub results: bool,
+}

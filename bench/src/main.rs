@@ -1,0 +1,21 @@
+//! `cargo run --release -p bench`: see the library.
+
+use std::process::ExitCode;
+
+use bench::{Flags, Measure, latency, throughput};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let measured = match flags.measure.unwrap_or_default() {
+        Measure::Throughput(settings) => throughput::measure(&settings),
+        Measure::Latency(settings) => latency::measure(&settings),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
