@@ -13,6 +13,7 @@
 mod calendar;
 mod closed_window;
 mod highest;
+mod id_index;
 mod ledger;
 mod migration;
 mod repeats;
