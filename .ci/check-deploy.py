@@ -51,6 +51,9 @@ SABOTAGE = [
      "podSelector: {matchLabels: {app.kubernetes.io/name: consume}}"),
     ("secretRef: {name: kafka-credentials", "secretRef: {name: credentials"),
     ("RATE:", "SPEED:"),
+    ("storage: 10Gi", "storage: 8Gi"),
+    ("KAFKA_PARTITIONS: \"12\"", "KAFKA_PARTITIONS: \"24\""),
+    ("KAFKA_LOG_RETENTION_BYTES", "KAFKA_LOG_RETENTION_BITES"),
 ]
 
 

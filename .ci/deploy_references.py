@@ -67,7 +67,7 @@ def faults_between(objects: list[dict], documents: dict) -> list[str]:
             faults.append(f"{title(thing)} is not in the namespace tally")
         if thing["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") != "tally":
             faults.append(f"{title(thing)} has no label app.kubernetes.io/part-of")
-    for check in (pods, settings, services, scaling, policies, brokers, monitoring):
+    for check in (pods, settings, services, scaling, policies, brokers, disks, monitoring):
         faults += check(known, documents)
     return faults
 
@@ -220,6 +220,23 @@ def brokers(known: Objects, documents: dict) -> list[str]:
             listed = documents["rights"].get((thing["metadata"]["name"], about["type"], about["name"]), set())
             for operation in sorted(set(acl["operations"]) - listed):
                 faults.append(f"{title(thing)}: docs/operations.md does not list {operation} on {about['name']}")
+    return faults
+
+
+def disks(known: Objects, _documents) -> list[str]:
+    """Whether the transactions that Kafka keeps leave three tenths of its volume free, for the other topics and for what is late to go."""
+    faults = []
+    for work in known.of("StatefulSet"):
+        given = {each["name"]: each.get("value", "") for part in containers(work) for each in part.get("env", [])}
+        kept = [int(given.get(f"KAFKA_LOG_{name}_BYTES") or -1) for name in ("RETENTION", "SEGMENT")]
+        if min(kept) < 0:
+            faults.append(f"{title(work)}: its log has no limit, so that its volume fills up")
+            continue
+        most = sum(kept) * int(known.config.get("KAFKA_PARTITIONS", 0))
+        for claim in work["spec"].get("volumeClaimTemplates", []):
+            size = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) << 30
+            if most > 0.7 * size:
+                faults.append(f"{title(work)}: up to {most} bytes of transactions in a volume of {size}")
     return faults
 
 

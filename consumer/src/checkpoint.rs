@@ -1,7 +1,7 @@
 //! Makes a partition's progress durable, in the one order that loses nothing:
 //!
 //! ```text
-//!   dead letters ─▶ closed windows ─▶ anchor (once an hour) ─▶ snapshot ─▶ (group commit, for those who watch)
+//!   dead letters ─▶ closed windows ─▶ anchor (now and then) ─▶ snapshot ─▶ (group commit, for those who watch)
 //! ```
 //!
 //! [`Checkpoint::steps`] is that order; the simulation crashes between any two of them. A crash between any two steps repeats what went out before the snapshot, under the same identity; it never skips

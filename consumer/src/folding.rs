@@ -17,6 +17,9 @@ const DEAD_LETTER_BYTES_MAX: usize = 4 << 20;
 const CLOSED_WINDOWS_MAX: usize = 1_000;
 /// Time between two anchors of a partition: copies of a snapshot that stay when the state topic is compacted.
 const ANCHOR_INTERVAL_MS: i64 = 3_600_000;
+/// Records between two anchors at most: where a log is kept for its size, an hour may be longer than all of it. So many
+/// take some 80 MB there, an anchor less than a thousandth of that.
+const ANCHOR_RECORDS: u64 = 250_000;
 
 /// A partition's state and what waits to be made durable.
 pub struct Folding {
@@ -27,6 +30,7 @@ pub struct Folding {
     dead_letters: Vec<DeadLetter>,
     dead_letter_bytes: usize,
     records_unsaved: u64,
+    records_unanchored: u64,
     unsaved: bool,
 }
 
@@ -58,6 +62,7 @@ impl Folding {
             dead_letters: Vec::new(),
             dead_letter_bytes: 0,
             records_unsaved: 0,
+            records_unanchored: 0,
             unsaved: false,
         }
     }
@@ -91,6 +96,7 @@ impl Folding {
         self.state.advance_to(next_offset.min(end).max(self.state.next_offset()));
         self.unsaved |= self.state.next_offset() > before;
         self.records_unsaved += folded;
+        self.records_unanchored += folded;
         folded
     }
 
@@ -155,9 +161,11 @@ impl Folding {
         self.unsaved = false;
         self.records_unsaved = 0;
         self.dead_letter_bytes = 0;
-        let anchor = self.anchored_at_ms.is_none_or(|anchored_at_ms| now_ms - anchored_at_ms >= ANCHOR_INTERVAL_MS);
+        let anchor = self.records_unanchored >= ANCHOR_RECORDS
+            || self.anchored_at_ms.is_none_or(|anchored_at_ms| now_ms - anchored_at_ms >= ANCHOR_INTERVAL_MS);
         if anchor {
             self.anchored_at_ms = Some(now_ms);
+            self.records_unanchored = 0;
         }
         let source = Source {
             topic: self.topic.clone(),

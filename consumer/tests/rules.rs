@@ -4,6 +4,8 @@
 //! Every scene is played twice: straight on, and by a consumer that is restarted before each record. Both must say
 //! the same, so each rule is also a claim about snapshots and about the id window that is read again.
 
+#[path = "rules/anchors.rs"]
+mod anchors;
 #[path = "rules/heeding.rs"]
 mod heeding;
 #[path = "rules/migrations.rs"]

@@ -154,6 +154,7 @@ fn describe(error: ProtocolError) -> String {
         ProtocolError::NotEnoughReplicas | ProtocolError::NotEnoughReplicasAfterAppend => {
             format!("{error} (fewer replicas in sync than min.insync.replicas asks for)")
         }
+        ProtocolError::KafkaStorageError => format!("{error} (the broker can't use its disk; is it full?)"),
         other => other.to_string(),
     }
 }
@@ -171,6 +172,13 @@ mod tests {
         }
         assert!(matches!(of(ProtocolError::InvalidRecord), Fault::Refused { .. }));
         assert!(matches!(of(ProtocolError::NotEnoughReplicas), Fault::Passing { .. }));
+    }
+
+    #[test]
+    fn a_full_disk_of_the_broker_is_named_and_tried_again() {
+        let fault = Fault::of(ProtocolError::KafkaStorageError, "writing to t-0");
+        assert!(fault.may_pass(), "{fault}");
+        assert_eq!(fault.to_string(), "writing to t-0: KafkaStorageError (the broker can't use its disk; is it full?)");
     }
 
     #[test]
