@@ -18,6 +18,7 @@ COPY consumer/Cargo.toml consumer/
 COPY broker/Cargo.toml broker/
 COPY demo/Cargo.toml demo/
 COPY e2e/Cargo.toml e2e/
+COPY bench/Cargo.toml bench/
 RUN sed -i '/^\[\[/,/^$/d' ./*/Cargo.toml \
     && for crate in ./*/; do mkdir "$crate/src" && touch "$crate/src/lib.rs" && echo 'fn main() {}' >"$crate/src/main.rs"; done \
     && cargo build --locked --profile image --target "$(uname -m)-unknown-linux-gnu" -p producer -p consumer \

@@ -56,6 +56,6 @@ oracle *ARGS:
 chaos *ARGS:
     cargo run --release -p e2e --bin chaos -- {{ ARGS }}
 
-# Records a second of producer and consumer beside those of Kafka's own tools, on Apache Kafka
-speed *ARGS:
-    cargo run --release -p e2e --bin speed -- {{ ARGS }}
+# Tally beside Kafka's own tools, Go, Java, Kafka Streams and Python, on Apache Kafka (`throughput`, `latency`)
+bench *ARGS:
+    cargo run --release -p bench -- {{ ARGS }}

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     cost::Cost,
     place::machine,
-    program::{PROGRAMS, Program},
+    program::{Maker, PROGRAMS, Program},
 };
 
 /// One run of a program.
@@ -155,6 +155,7 @@ impl Results {
                 let Figures { records_per_second: rate, cpu_seconds_per_million: cpu, peak_mib } = figures;
                 let snappy = format!("{ours}_snappy_vs_{}", program.name);
                 let ratio = self.ratios.get(&format!("{ours}_vs_{}", program.name)).or(self.ratios.get(&snappy));
+                let ratio = ratio.filter(|_| program.maker != Maker::Tally);
                 let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2} ×"));
                 let _ = writeln!(
                     text,
