@@ -20,6 +20,7 @@ mod repeats;
 mod sequence;
 mod settings;
 mod snapshot;
+mod timestamps;
 mod totals;
 mod window;
 

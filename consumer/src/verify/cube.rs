@@ -1,8 +1,9 @@
 //! What was accepted, in one table with a line for each combination of currency, kind, category, country and channel.
 //! The totals are its margins, added up at the end: the fold adds each transaction to five cells instead.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use ahash::AHashMap;
 use common::{
     money::Currency,
     transaction::{Category, Channel, Country, Kind, Transaction},
@@ -16,7 +17,7 @@ const LINES_MAX: usize = 65_536;
 /// Combination, and what it came to.
 #[derive(Debug)]
 pub(super) struct Cube {
-    lines: HashMap<Line, Volume>,
+    lines: AHashMap<Line, Volume>,
     /// What was there at the start, and lines that were added up already.
     margins: Totals,
 }
@@ -26,7 +27,7 @@ type Line = u64;
 
 impl Cube {
     pub(super) fn new(margins: Totals) -> Self {
-        Self { lines: HashMap::new(), margins }
+        Self { lines: AHashMap::new(), margins }
     }
 
     pub(super) fn add(&mut self, transaction: &Transaction<'_>) {

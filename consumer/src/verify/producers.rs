@@ -1,6 +1,6 @@
 //! What each producer process sent last: the second count of resends and gaps.
 
-use std::collections::HashMap;
+use ahash::AHashMap;
 
 use common::wire::SequenceHeader;
 
@@ -24,7 +24,7 @@ pub(super) enum Sent {
 /// The last sequence and the last offset of each producer process.
 #[derive(Debug)]
 pub(super) struct Producers {
-    last: HashMap<u64, (u64, i64)>,
+    last: AHashMap<u64, (u64, i64)>,
     evicted: u64,
     /// The partition is counted from its first offset.
     from_zero: bool,

@@ -3,7 +3,9 @@
 //! A map from ids to where they stood last, swept every K offsets. Nothing of it is shared with the fold's ring and
 //! index: this one is larger, simpler, and wrong in other ways, should it be wrong.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use ahash::AHashMap;
 
 use crate::fold::FoldSettings;
 
@@ -15,7 +17,7 @@ pub(super) struct SeenIds {
     /// How far back they are asked for.
     offsets: i64,
     age_ms: i64,
-    seen: HashMap<u128, Seen>,
+    seen: AHashMap<u128, Seen>,
     /// The offset at which ids out of reach are dropped next.
     sweep_at: i64,
 }
@@ -38,7 +40,7 @@ impl SeenIds {
             kept_offsets: i64::from(kept_offsets),
             offsets: 0,
             age_ms: 0,
-            seen: HashMap::new(),
+            seen: AHashMap::new(),
             sweep_at: i64::MIN,
         };
         ids.go_over(settings);

@@ -3,7 +3,9 @@
 //! Nothing is closed or let go here as it happens: whether a window is closed, and whether it still takes
 //! transactions, is a question to the watermark, asked when somebody wants to know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use ahash::AHashMap;
 
 use common::{
     money::Currency,
@@ -31,7 +33,7 @@ struct Taken {
     /// After its end had passed.
     late: u64,
     /// By kind and currency; see [`place`].
-    cells: HashMap<u32, Share>,
+    cells: AHashMap<u32, Share>,
 }
 
 /// The windows that begin at `from_ms` or later, as far as no later ones begin.
@@ -68,7 +70,7 @@ impl Windows {
         };
         (0..=leg).for_each(|leg| resumed.take_up(course, leg));
         for window in windows {
-            let mut cells = HashMap::new();
+            let mut cells = AHashMap::new();
             for (kind, row) in &window.cells {
                 for (currency, share) in row {
                     cells.insert(place(Kind::from_code(kind)?, Currency::from_code(currency)?), *share);
