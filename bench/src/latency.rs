@@ -122,7 +122,7 @@ pub fn measure(settings: &LatencySettings) -> Checked {
     println!("{}", found.table());
     if settings.results {
         results::write_json("latency.json", &found)?;
-        std::fs::write(results::folder().join("latency.md"), found.table())?;
+        results::write_table("latency", &found.table())?;
         plot::latency(&found)?;
         eprintln!("written: {}", results::folder().display());
     }
@@ -162,7 +162,7 @@ impl Run<'_, '_> {
     /// Until folded, and until durable.
     fn tally(&self) -> Checked<(Percentiles, Percentiles)> {
         let topic = self.topic("tally")?;
-        let consumer = self.consumer(&topic, "all")?;
+        let consumer = self.consumer(&topic, "0-5")?;
         let mut producer = self.producer(&topic)?;
         wait::let_pass(Duration::from_secs(self.settings.warmup_seconds));
         let before = latencies(&consumer)?;
@@ -180,7 +180,7 @@ impl Run<'_, '_> {
     /// record of the schedule counts as there when n are.
     fn visible(&self) -> Checked<Percentiles> {
         let topic = self.topic("visible")?;
-        let _consumer = self.consumer(&topic, "all")?;
+        let _consumer = self.consumer(&topic, "0-5")?;
         let replica = self.consumer(&topic, "none")?;
         let mut producer = self.producer(&topic)?;
         let mut seen = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::Command};
 
-use e2e::Checked;
+use e2e::{Checked, Failure};
 use serde::Serialize;
 
 use crate::{
@@ -193,6 +193,20 @@ pub fn write_json(name: &str, figures: &impl Serialize) -> Checked {
     Ok(std::fs::write(folder().join(name), text)?)
 }
 
+/// Writes a table into [`folder`], and into README.md between the comments that bear its name.
+///
+/// # Errors
+/// When a file can't be written, or the comments are not there.
+pub fn write_table(name: &str, table: &str) -> Checked {
+    std::fs::write(folder().join(format!("{name}.md")), table)?;
+    let path = folder().join("../../README.md");
+    let text = std::fs::read_to_string(&path)?;
+    let (begin, end) = (format!("<!-- bench:{name} -->\n"), format!("<!-- /bench:{name} -->"));
+    let parts = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = parts.ok_or_else(|| Failure::new(format!("README.md has no place for {name}")))?;
+    Ok(std::fs::write(&path, format!("{before}{begin}{table}{end}{after}"))?)
+}
+
 /// The commit that is measured, with a plus if anything was changed since; `unknown` outside a repository.
 #[must_use]
 pub fn commit() -> String {
@@ -235,6 +249,16 @@ mod tests {
         assert_eq!(grouped(1_234_567.0), "1 235 000");
         assert_eq!(grouped(18_234.4), "18 234");
         assert_eq!(grouped(950.0), "950");
+    }
+
+    #[test]
+    fn the_readme_says_what_was_measured_last() {
+        let readme = std::fs::read_to_string(folder().join("../../README.md")).expect("it is in the repository");
+        for name in ["throughput", "latency"] {
+            let table = std::fs::read_to_string(folder().join(format!("{name}.md"))).expect("it is in the repository");
+            let block = format!("<!-- bench:{name} -->\n{table}<!-- /bench:{name} -->");
+            assert!(readme.contains(&block), "README.md is behind bench/results/{name}.md");
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub fn measure(settings: &ThroughputSettings) -> Checked {
     println!("{}", results.table());
     if settings.results {
         results::write_json("throughput.json", &results)?;
-        std::fs::write(results::folder().join("throughput.md"), results.table())?;
+        results::write_table("throughput", &results.table())?;
         plot::throughput(&results)?;
         eprintln!("written: {}", results::folder().display());
     }

@@ -65,6 +65,15 @@ pub enum MigrateError {
         /// How many it holds.
         held: usize,
     },
+    /// Somebody else has done the same with other settings, or from another place, at the same moment.
+    #[error(
+        "partition {partition} goes on otherwise than was written: another `consumer migrate` or `consumer reset` ran at the \
+         same moment. Nothing is lost, but partitions may differ in their windows. Agree on the settings, and say it again"
+    )]
+    Overtaken {
+        /// The partition.
+        partition: i32,
+    },
 }
 
 /// Begins a generation with the settings given, if that is confirmed and they differ.
@@ -104,14 +113,30 @@ pub(crate) async fn run(configuration: &Configuration, arguments: &Arguments) ->
         )));
     }
     let generation = generation::next(&cluster, &names, partitions).await?;
-    for state in &states {
-        let migrated = state.migrated(generation, settings, windows_from_ms, now_ms());
-        generation::begin(&cluster, &names, &migrated).await?;
+    let migrated: Vec<Snapshot> =
+        states.iter().map(|state| state.migrated(generation, settings, windows_from_ms, now_ms())).collect();
+    for beginning in &migrated {
+        generation::begin(&cluster, &names, beginning).await?;
+    }
+    // Two at once would begin the same generation, each with contents of its own.
+    for beginning in &migrated {
+        let partition = beginning.partition;
+        let highest = highest_snapshot(&cluster, &names, partition).await?;
+        if !highest.is_some_and(|highest| goes_on_from(&highest.snapshot, beginning)) {
+            return Err(MigrateError::Overtaken { partition }.into());
+        }
     }
     let taken = output::result(&format!(
         "Generation {generation} of {topic} goes on in {partitions} partitions with {changes}. {windows}"
     ));
     Ok(if taken { ExitCode::Done } else { ExitCode::NotRight })
+}
+
+/// Whether a state has come of that beginning of a generation.
+fn goes_on_from(state: &Snapshot, beginning: &Snapshot) -> bool {
+    state.generation == beginning.generation
+        && state.next_offset >= beginning.next_offset
+        && (&state.settings, &state.migrations) == (&beginning.settings, &beginning.migrations)
 }
 
 fn can_go_on(state: &Snapshot) -> Result<(), MigrateError> {
@@ -182,6 +207,28 @@ mod tests {
         assert_eq!(changes(&[state(&new)], &new), Vec::<String>::new());
         // Half-way through: one partition has them already, and saying it again goes on.
         assert_eq!(changes(&[state(&new), state(&old)], &new).len(), 2);
+    }
+
+    #[test]
+    fn two_migrations_at_once_notice_each_other() {
+        let before = state(&FoldSettings::default());
+        let with = |window_ms| FoldSettings { window_ms, ..FoldSettings::default() };
+        let mine = before.migrated(2, &with(300_000), Some(600_000), 5);
+        assert!(goes_on_from(&mine, &mine));
+        let mut counted_on = mine.clone();
+        (counted_on.next_offset, counted_on.written_at_ms) = (7, 9);
+        assert!(goes_on_from(&counted_on, &mine), "a consumer has gone over already");
+        let mut further = before.clone();
+        further.next_offset = 4;
+        for theirs in [
+            before.migrated(2, &with(120_000), Some(600_000), 5),
+            before.migrated(2, &with(300_000), Some(900_000), 5),
+            before.migrated(3, &with(300_000), Some(600_000), 5),
+            further.migrated(2, &with(300_000), Some(600_000), 5),
+            before,
+        ] {
+            assert!(!goes_on_from(&theirs, &mine), "{theirs:?}");
+        }
     }
 
     #[test]
