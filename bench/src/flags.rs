@@ -29,13 +29,13 @@ impl Default for Measure {
 /// How throughput is measured.
 #[derive(Debug, Args)]
 pub struct ThroughputSettings {
-    /// Records a run; slow peers get a share of them, and are compared over the same ones
+    /// Records a run; slow peers get a share of them
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     pub records: u64,
-    /// Rounds; in each every program runs once, in another order
+    /// Rounds; in each every program runs once, beginning with another one
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub rounds: u32,
-    /// Only programs whose name contains this, and what they are compared with
+    /// Only programs whose name contains this, and Tally; a trial, which writes no results
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
     /// Write bench/results; off for a trial

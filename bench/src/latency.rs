@@ -76,7 +76,7 @@ pub struct LatencyResults {
     pub not_run: BTreeMap<&'static str, String>,
 }
 
-/// What is measured, and what it is called.
+/// What is measured, and what it is called. The first three are compared: from a record's due time until it was counted.
 pub const TITLES: [(&str, &str); 6] = [
     ("tally", "Tally: folded"),
     ("go", "Go, franz-go"),
@@ -110,7 +110,7 @@ pub fn measure(settings: &LatencySettings) -> Checked {
             found.add("tally", rate, round, folded);
             found.add("tally_durable", rate, round, durable);
             for (name, ecosystem) in [("go", Ecosystem::Go), ("java", Ecosystem::Java)] {
-                match place.peers.command(ecosystem) {
+                match place.peers.latency_command(ecosystem) {
                     Ok(_) => found.add(name, rate, round, run.peer(name, ecosystem)?),
                     Err(failure) => drop(found.not_run.insert(name, failure.to_string())),
                 }
@@ -172,6 +172,7 @@ impl Run<'_, '_> {
             latencies(&consumer).is_ok_and(|now| now["durable"]["records"].as_u64() == sent)
         })?;
         let after = latencies(&consumer)?;
+        self.place.stage.client().delete_topic(&topic)?;
         let stage = |name| Ok::<_, Failure>(Percentiles::of(&percentiles::between(&before, &after, name)?));
         Ok((stage("folded")?, stage("durable")?))
     }
@@ -200,6 +201,7 @@ impl Run<'_, '_> {
         }
         cost::of(&mut producer)?;
         let began_us = self.began_us(&topic)?;
+        self.place.stage.client().delete_topic(&topic)?;
         let mut histogram = percentiles::empty();
         for (now_us, from, to) in seen {
             for index in from.max(self.rate * self.settings.warmup_seconds)..to {
@@ -228,12 +230,13 @@ impl Run<'_, '_> {
 
     fn peer(&self, name: &str, ecosystem: Ecosystem) -> Checked<Percentiles> {
         let topic = self.topic(name)?;
-        let mut peer = self.place.peers.command(ecosystem)?;
+        let mut peer = self.place.peers.latency_command(ecosystem)?;
         peer.args(["latency", "--bootstrap", self.place.stage.cluster().bootstrap(), "--topic", &topic])
             .args(["--rate", &self.rate.to_string(), "--seconds", &self.settings.seconds.to_string()])
             .args(["--warmup-seconds", &self.settings.warmup_seconds.to_string()]);
         let mut process = self.place.spawn(peer, name)?;
         cost::of(&mut process)?;
+        self.place.stage.client().delete_topic(&topic)?;
         Percentiles::read(&process.last_json()?)
     }
 }

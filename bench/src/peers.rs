@@ -5,8 +5,10 @@ use std::process::Command;
 
 use e2e::{Checked, Failure, binaries};
 
-/// The memory that a JVM of a peer may take for its heap, and how it collects: throughput first, as in earnest.
+/// The memory that a JVM of a peer may take for its heap, and how it collects where throughput counts.
 const JVM_FLAGS: [&str; 3] = ["-Xms1g", "-Xmx1g", "-XX:+UseParallelGC"];
+/// The same where latency counts: the collector that Java takes by itself pauses for less.
+const LATENCY_JVM_FLAGS: [&str; 3] = ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
 
 /// What a peer is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +55,23 @@ impl Peers {
         Ok(Self { folder, go, java, python })
     }
 
-    /// A command that runs a peer; the caller adds what it is to do.
+    /// A command that runs a peer for throughput; the caller adds what it is to do.
     ///
     /// # Errors
     /// Why it could not be built.
     pub fn command(&self, ecosystem: Ecosystem) -> Checked<Command> {
+        self.with(ecosystem, JVM_FLAGS)
+    }
+
+    /// The same for latency.
+    ///
+    /// # Errors
+    /// Why it could not be built.
+    pub fn latency_command(&self, ecosystem: Ecosystem) -> Checked<Command> {
+        self.with(ecosystem, LATENCY_JVM_FLAGS)
+    }
+
+    fn with(&self, ecosystem: Ecosystem, jvm_flags: [&str; 3]) -> Checked<Command> {
         let built = match ecosystem {
             Ecosystem::Go => &self.go,
             Ecosystem::Java | Ecosystem::Streams => &self.java,
@@ -74,7 +88,7 @@ impl Peers {
         let class = |name: &str| {
             let mut command = Command::new("java");
             let path = format!("{0}/java/classes:{0}/java/lib/*", self.folder.display());
-            command.args(JVM_FLAGS).args(["-cp", &path, name]);
+            command.args(jvm_flags).args(["-cp", &path, name]);
             command
         };
         Ok(match ecosystem {

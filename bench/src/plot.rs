@@ -1,10 +1,12 @@
 //! Plots of what was measured, as SVG.
 
+use std::collections::BTreeMap;
+
 use e2e::{Checked, Failure};
 use plotters::prelude::*;
 
 use crate::{
-    latency::{LatencyResults, TITLES},
+    latency::{LatencyFigures, LatencyResults, TITLES},
     program::{Maker, PROGRAMS, Program},
     results::{Figures, Results, folder},
 };
@@ -17,14 +19,7 @@ const FONT: &str = "sans-serif";
 const TALLY: RGBColor = RGBColor(0x1f, 0x6f, 0x5c);
 const OTHERS: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
 /// Colours of lines, told apart by people with any sight of colours (Okabe and Ito's palette).
-const LINES: [RGBColor; 6] = [
-    TALLY,
-    RGBColor(0xe6, 0x9f, 0x00),
-    RGBColor(0x56, 0xb4, 0xe9),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0x7f, 0x7f, 0x7f),
-];
+const LINES: [RGBColor; COMPARED] = [TALLY, RGBColor(0xe6, 0x9f, 0x00), RGBColor(0x56, 0xb4, 0xe9)];
 
 /// One bar.
 struct Bar {
@@ -84,7 +79,10 @@ fn draw_bars(name: &str, title: &str, subtitle: &str, bars: &[Bar]) -> Result<()
     Ok(())
 }
 
-/// Draws the 99th percentile over the rate, both on logarithmic scales.
+/// How many of the [`TITLES`] are compared with each other.
+const COMPARED: usize = 3;
+
+/// Draws the 99th percentile until a record was counted over the rate, both on logarithmic scales.
 ///
 /// # Errors
 /// When the file can't be written.
@@ -96,26 +94,29 @@ fn draw_latency(results: &LatencyResults) -> Result<(), Box<dyn std::error::Erro
     let path = folder().join("latency-p99.svg");
     let rates: Vec<u64> = results.medians.keys().copied().filter(|&rate| rate > 0).collect();
     let (Some(&least), Some(&most)) = (rates.first(), rates.last()) else { return Ok(()) };
-    let all = results.medians.values().flat_map(|programs| programs.values().map(|figures| figures.p99_ms));
-    let highest = all.fold(10.0, f64::max) * 1.5;
+    let compared = |programs: &BTreeMap<&str, LatencyFigures>| {
+        let p99_ms = |(name, _)| programs.get(name).map_or(0.0, |figures| figures.p99_ms);
+        TITLES.into_iter().take(COMPARED).map(p99_ms).fold(10.0, f64::max)
+    };
+    let highest = rates.iter().map(|rate| compared(&results.medians[rate])).fold(10.0, f64::max) * 3.0;
     let area = SVGBackend::new(&path, (WIDTH, 460)).into_drawing_area();
     area.fill(&WHITE)?;
     #[expect(clippy::cast_precision_loss, reason = "a place on an axis")]
     let place = |rate: u64| rate as f64;
     let mut chart = ChartBuilder::on(&area)
-        .caption("99th percentile from intended send, ms", (FONT, 19))
+        .caption("From intended send until counted: 99th percentile, ms", (FONT, 19))
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(60)
         .build_cartesian_2d((place(least)..place(most) * 1.05).log_scale(), (0.5..highest).log_scale())?;
-    chart.configure_mesh().x_desc("records/s").x_label_formatter(&|rate| format!("{rate:.0}")).draw()?;
-    for (index, (name, title)) in TITLES.into_iter().enumerate() {
+    chart.configure_mesh().x_desc("records/s").x_labels(4).x_label_formatter(&|rate| format!("{rate:.0}")).draw()?;
+    for (index, (name, title)) in TITLES.into_iter().take(COMPARED).enumerate() {
         let points: Vec<(f64, f64)> =
             rates.iter().filter_map(|rate| Some((place(*rate), results.medians[rate].get(name)?.p99_ms))).collect();
         if points.is_empty() {
             continue;
         }
-        let colour = LINES[index % LINES.len()];
+        let colour = LINES[index];
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
             .label(title)

@@ -79,8 +79,8 @@ pub struct Results {
     pub samples: Vec<Sample>,
     /// By program.
     pub medians: BTreeMap<&'static str, Figures>,
-    /// How many times as fast as another a program of Tally's is.
-    pub ratios: BTreeMap<String, f64>,
+    /// How many times as fast as another a program of Tally's is, in the same round.
+    pub ratios: BTreeMap<String, Spread>,
     /// Programs that could not run here, and why.
     pub not_run: BTreeMap<&'static str, String>,
 }
@@ -127,9 +127,20 @@ impl Results {
             }
         }
         for (ours, theirs) in RATIOS {
-            if let (Some(own), Some(other)) = (self.medians.get(ours), self.medians.get(theirs)) {
-                let ratio = own.records_per_second.median / other.records_per_second.median;
-                self.ratios.insert(format!("{ours}_vs_{theirs}"), (ratio * 100.0).round() / 100.0);
+            // Round by round: a machine that is slower for a while is so for both.
+            let of = |program: &str, round: u32| {
+                let mut samples = self.samples.iter();
+                samples.find(|sample| (sample.program, sample.round) == (program, round))
+            };
+            let own = self.samples.iter().filter(|sample| sample.program == ours);
+            let ratios: Vec<f64> = own
+                .filter_map(|own| Some(own.records_per_second / of(theirs, own.round)?.records_per_second))
+                .collect();
+            if !ratios.is_empty() {
+                let Spread { median, min, max } = Spread::of(ratios.into_iter());
+                let rounded = |ratio: f64| (ratio * 100.0).round() / 100.0;
+                let spread = Spread { median: rounded(median), min: rounded(min), max: rounded(max) };
+                self.ratios.insert(format!("{ours}_vs_{theirs}"), spread);
             }
         }
     }
@@ -138,7 +149,8 @@ impl Results {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{}; {} at {}; medians of {} rounds, {} records a run (least to most).\n",
+            "{}; {} at {}; medians of {} rounds, {} records a run (least to most). The machine is shared with others, and the rates \
+             rise and fall with what they do: look at what Tally is in the same round.\n",
             self.machine,
             self.measured_at,
             self.commit,
@@ -156,7 +168,9 @@ impl Results {
                 let snappy = format!("{ours}_snappy_vs_{}", program.name);
                 let ratio = self.ratios.get(&format!("{ours}_vs_{}", program.name)).or(self.ratios.get(&snappy));
                 let ratio = ratio.filter(|_| program.maker != Maker::Tally);
-                let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2} ×"));
+                let ratio = ratio.map_or("–".to_owned(), |Spread { median, min, max }| {
+                    format!("{} × ({} to {})", short(*median), short(*min), short(*max))
+                });
                 let _ = writeln!(
                     text,
                     "| {} | {} ({} to {}) | {ratio} | {:.2} | {:.0} |",
@@ -220,6 +234,11 @@ pub fn commit() -> String {
     if changed.is_some_and(|changed| !changed.is_empty()) { commit + "+" } else { commit }
 }
 
+/// A ratio with as many digits as mean something.
+fn short(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
+}
+
 /// A rate to three digits, its thousands apart.
 fn grouped(rate: f64) -> String {
     let digits = format!("{:.0}", (rate / 1_000.0).round() * 1_000.0);
@@ -277,7 +296,11 @@ mod tests {
             ..Results::default()
         };
         results.conclude();
-        assert_eq!(results.ratios.iter().collect::<Vec<_>>(), [(&"consumer_vs_go_consumer".to_owned(), &1.5)]);
-        assert!(results.table().contains("| Go, franz-go | 20 (20 to 20) | 1.50 × |"), "{}", results.table());
+        assert_eq!(results.ratios.keys().collect::<Vec<_>>(), ["consumer_vs_go_consumer"]);
+        assert!(
+            results.table().contains("| Go, franz-go | 20 (20 to 20) | 1.5 × (1.5 to 1.5) |"),
+            "{}",
+            results.table()
+        );
     }
 }

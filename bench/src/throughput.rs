@@ -1,4 +1,4 @@
-//! Records a second: every program once a round, in another order each time, on the same broker and data.
+//! Records a second: every program once a round, beginning with another one each time, on the same broker and data.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -67,7 +67,7 @@ pub fn measure(settings: &ThroughputSettings) -> Checked {
     }
     results.conclude();
     println!("{}", results.table());
-    if settings.results {
+    if settings.results && settings.only.is_none() {
         results::write_json("throughput.json", &results)?;
         results::write_table("throughput", &results.table())?;
         plot::throughput(&results)?;

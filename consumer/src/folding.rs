@@ -17,8 +17,8 @@ const DEAD_LETTER_BYTES_MAX: usize = 4 << 20;
 const CLOSED_WINDOWS_MAX: usize = 1_000;
 /// Time between two anchors of a partition: copies of a snapshot that stay when the state topic is compacted.
 const ANCHOR_INTERVAL_MS: i64 = 3_600_000;
-/// Records between two anchors at most: where a log is kept for its size, an hour may be longer than all of it. So many
-/// take some 80 MB there, an anchor less than a thousandth of that.
+/// Records that one owner folds between two anchors at most: where a log is kept for its size, an hour may be longer than
+/// all of it. So many take some 100 MB there, an anchor less than a thousandth of that.
 const ANCHOR_RECORDS: u64 = 250_000;
 
 /// A partition's state and what waits to be made durable.

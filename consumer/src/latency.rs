@@ -89,7 +89,7 @@ impl Latencies {
     pub(crate) fn durable(&self, waiting: &Waiting, now_us: i64) {
         let mut histogram = self.lock(Stage::Durable);
         for &(intended_ms, count) in &waiting.0 {
-            histogram.saturating_record_n(since(intended_ms * 1_000, now_us), count);
+            histogram.saturating_record_n(since(intended_ms.saturating_mul(1_000), now_us), count);
         }
     }
 
@@ -154,13 +154,13 @@ impl Stopwatch {
     }
 }
 
-/// At least 1: a histogram knows no 0.
+/// At least 1: a histogram knows no 0; and it would take more than its bound before it cuts off.
 fn since(intended_us: i64, now_us: i64) -> u64 {
-    u64::try_from(now_us.saturating_sub(intended_us)).unwrap_or(0).max(1)
+    u64::try_from(now_us.saturating_sub(intended_us)).unwrap_or(0).clamp(1, LATENCY_US_MAX)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn counted(latencies: &Latencies, stage: Stage) -> Vec<(u64, u64)> {
@@ -194,6 +194,11 @@ mod tests {
         let counted = counted(&latencies, Stage::Folded);
         assert_eq!(counted[0], (1, 1));
         assert!(counted[1].0 >= LATENCY_US_MAX && counted[1].1 == 1, "{counted:?}");
+    }
+
+    /// For tests elsewhere.
+    pub(crate) fn folded_after(latencies: &Latencies, us: &[i64]) {
+        latencies.folded(&us.iter().map(|us| -us).collect::<Vec<_>>(), 0);
     }
 
     #[test]

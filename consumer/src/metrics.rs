@@ -170,17 +170,29 @@ mod tests {
     use prometheus_client::{encoding::text::encode, registry::Registry};
 
     use super::*;
-    use crate::fold::{FoldSettings, PartitionState};
+    use crate::{
+        fold::{FoldSettings, PartitionState},
+        latency::tests::folded_after,
+    };
 
     #[test]
     fn latencies_are_a_histogram_in_seconds_for_each_stage() {
+        let view = Arc::new(View::default());
+        // On a bound, just above one, and beyond the last, which counts as it.
+        folded_after(view.latencies(), &[1_000, 1_010, 2_000_000, 4_000_000_000]);
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(ViewCollector(Arc::new(View::default()))));
+        registry.register_collector(Box::new(ViewCollector(view)));
         let mut text = String::new();
         encode(&mut text, &registry).expect("a string takes everything");
         for line in [
             "# TYPE latency_seconds histogram",
-            "latency_seconds_bucket{le=\"0.001\",stage=\"folded\"} 0",
+            "latency_seconds_bucket{le=\"0.001\",stage=\"folded\"} 1",
+            "latency_seconds_bucket{le=\"0.0025\",stage=\"folded\"} 2",
+            "latency_seconds_bucket{le=\"1.0\",stage=\"folded\"} 2",
+            "latency_seconds_bucket{le=\"2.5\",stage=\"folded\"} 3",
+            "latency_seconds_bucket{le=\"3600.0\",stage=\"folded\"} 4",
+            "latency_seconds_bucket{le=\"+Inf\",stage=\"folded\"} 4",
+            "latency_seconds_count{stage=\"folded\"} 4",
             "latency_seconds_bucket{le=\"+Inf\",stage=\"durable\"} 0",
             "latency_seconds_count{stage=\"durable\"} 0",
         ] {

@@ -118,7 +118,7 @@ pub(crate) async fn run(configuration: &Configuration, arguments: &Arguments) ->
     for beginning in &migrated {
         generation::begin(&cluster, &names, beginning).await?;
     }
-    // Two at once would begin the same generation, each with contents of its own.
+    // Two at once begin the same generation, each with contents of its own. Mostly one of them sees it here.
     for beginning in &migrated {
         let partition = beginning.partition;
         let highest = highest_snapshot(&cluster, &names, partition).await?;
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn two_migrations_at_once_notice_each_other() {
+    fn a_state_that_came_of_another_migration_is_told_from_ones_own() {
         let before = state(&FoldSettings::default());
         let with = |window_ms| FoldSettings { window_ms, ..FoldSettings::default() };
         let mine = before.migrated(2, &with(300_000), Some(600_000), 5);

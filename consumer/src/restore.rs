@@ -20,7 +20,7 @@ use crate::{
 const REREAD_WAIT: Duration = Duration::from_millis(100);
 /// Most bytes of one fetch of the state topic.
 const STATE_FETCH_BYTES_MAX: i32 = 1 << 20;
-/// Most bytes of one fetch while the id window is read again. A takeover waits for that, and what it waits for is
+/// Bytes of one fetch while the id window is read again, or as many as are set if that is more. A takeover waits for that, and what it waits for is
 /// mostly the turns of busy brokers, not the bytes: fewer and larger fetches than the live ones.
 const REFILL_FETCH_BYTES: i32 = 1 << 20;
 
@@ -218,7 +218,8 @@ impl Restore<'_> {
             );
         }
         let end = state.next_offset();
-        let usual = reader.fetch_up_to(REFILL_FETCH_BYTES);
+        let usual = reader.options().fetch_bytes_max;
+        reader.fetch_up_to(usual.max(REFILL_FETCH_BYTES));
         let reading = reader.read_through(wanted.max(log_start)..end, |batch| {
             batch.iter().take_while(|record| record.offset < end).for_each(|record| state.remember(&record));
         });

@@ -100,10 +100,17 @@ impl PartitionReader {
         self.connections
     }
 
-    /// Asks for up to `fetch_bytes_max` from now on, until told otherwise; returns what it was before.
-    pub fn fetch_up_to(&mut self, fetch_bytes_max: i32) -> i32 {
-        self.fetch_bytes = fetch_bytes_max;
-        std::mem::replace(&mut self.options.fetch_bytes_max, fetch_bytes_max)
+    /// How it reads.
+    #[must_use]
+    pub fn options(&self) -> ReadOptions {
+        self.options
+    }
+
+    /// Asks for up to `fetch_bytes_max` from now on, until told otherwise; for less where a quota has brought it down.
+    pub fn fetch_up_to(&mut self, fetch_bytes_max: i32) {
+        let is_held_back = self.fetch_bytes < self.options.fetch_bytes_max;
+        self.fetch_bytes = if is_held_back { self.fetch_bytes.min(fetch_bytes_max) } else { fetch_bytes_max };
+        self.options.fetch_bytes_max = fetch_bytes_max;
     }
 
     /// The offsets that the partition holds now.

@@ -11,12 +11,16 @@
 
 /// No entry. No entry looks like it: a place is never all ones.
 const FREE: u32 = u32::MAX;
+/// 2^64 divided by the golden ratio.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Where the ids of a ring stand.
 #[derive(Clone, Debug)]
 pub(super) struct IdIndex {
     slots: Box<[u32]>,
-    hash_seed: u64,
+    /// Unknown outside, one for each half of an id: a half that met a known number could be made zero, and the product of
+    /// all such ids with it.
+    hash_seeds: [u64; 2],
     place_bits: u32,
     distance_bits: u32,
     tag_bits: u32,
@@ -38,7 +42,12 @@ impl IdIndex {
         let tag_bits = u32::BITS - place_bits - distance_bits;
         // At most four of five slots are taken, and one at least is free.
         let slots = (places as usize + places as usize / 4 + 1).next_power_of_two();
-        Self { slots: vec![FREE; slots].into(), hash_seed, place_bits, distance_bits, tag_bits }
+        // The second from the first as SplitMix64 does it: Steele, Lea and Flood, OOPSLA 2014.
+        let mixed =
+            (hash_seed.wrapping_add(ODD) ^ (hash_seed.wrapping_add(ODD) >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let hash_seeds = [hash_seed, mixed ^ (mixed >> 31)];
+        Self { slots: vec![FREE; slots].into(), hash_seeds, place_bits, distance_bits, tag_bits }
     }
 
     /// Forgets everything.
@@ -133,9 +142,8 @@ impl IdIndex {
     /// Folded multiplication: every bit of the id moves the upper bits of the product.
     #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
     fn wanted(&self, id: u128) -> Wanted {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let low = (id as u64) ^ self.hash_seed;
-        let high = ((id >> 64) as u64) ^ ODD;
+        let low = (id as u64) ^ self.hash_seeds[0];
+        let high = ((id >> 64) as u64) ^ self.hash_seeds[1];
         let product = u128::from(low) * u128::from(high);
         let mixed = (((product >> 64) as u64) ^ (product as u64)).wrapping_mul(ODD);
         let home = (mixed >> 32) as usize & (self.slots.len() - 1);
@@ -180,6 +188,21 @@ mod tests {
         for (place, &id) in (0..).zip(&ids) {
             let kept = ![50, 3, 90, 0].contains(&place);
             assert_eq!(index.place(index.find(id, &ids)), kept.then_some(place), "id {id}");
+        }
+    }
+
+    #[test]
+    fn ids_with_a_half_of_anybodys_choice_spread_over_the_table() {
+        let index = IdIndex::new(10_000, 7);
+        for half in [0, 1, ODD, ODD ^ 1, u64::MAX] {
+            for shift in [0, 64] {
+                let other = 64 - shift;
+                let ids = (0..1_000_u64)
+                    .map(|count| u128::from(half) << shift | u128::from(ODD.wrapping_mul(count)) << other);
+                let homes: std::collections::HashSet<usize> = ids.map(|id| index.wanted(id).home).collect();
+                // Of 1 000 balls in 16 384 boxes some 30 share one.
+                assert!(homes.len() > 900, "{half:x} << {shift}: {}", homes.len());
+            }
         }
     }
 
