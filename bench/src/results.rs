@@ -79,8 +79,10 @@ pub struct Results {
     pub samples: Vec<Sample>,
     /// By program.
     pub medians: BTreeMap<&'static str, Figures>,
-    /// How many times as fast as another a program of Tally's is, in the same round.
-    pub ratios: BTreeMap<String, Spread>,
+    /// How many times as fast as another a program of Tally's is: the median over the rounds, each compared within itself.
+    pub ratios: BTreeMap<String, f64>,
+    /// The same with the least and the most.
+    pub ratio_spreads: BTreeMap<String, Spread>,
     /// Programs that could not run here, and why.
     pub not_run: BTreeMap<&'static str, String>,
 }
@@ -140,7 +142,8 @@ impl Results {
                 let Spread { median, min, max } = Spread::of(ratios.into_iter());
                 let rounded = |ratio: f64| (ratio * 100.0).round() / 100.0;
                 let spread = Spread { median: rounded(median), min: rounded(min), max: rounded(max) };
-                self.ratios.insert(format!("{ours}_vs_{theirs}"), spread);
+                self.ratios.insert(format!("{ours}_vs_{theirs}"), spread.median);
+                self.ratio_spreads.insert(format!("{ours}_vs_{theirs}"), spread);
             }
         }
     }
@@ -166,7 +169,8 @@ impl Results {
                 let Some(figures) = self.medians.get(program.name) else { continue };
                 let Figures { records_per_second: rate, cpu_seconds_per_million: cpu, peak_mib } = figures;
                 let snappy = format!("{ours}_snappy_vs_{}", program.name);
-                let ratio = self.ratios.get(&format!("{ours}_vs_{}", program.name)).or(self.ratios.get(&snappy));
+                let spreads = &self.ratio_spreads;
+                let ratio = spreads.get(&format!("{ours}_vs_{}", program.name)).or(spreads.get(&snappy));
                 let ratio = ratio.filter(|_| program.maker != Maker::Tally);
                 let ratio = ratio.map_or("–".to_owned(), |Spread { median, min, max }| {
                     format!("{} × ({} to {})", short(*median), short(*min), short(*max))
