@@ -2,6 +2,11 @@
 
 use clap::{Args, Parser, Subcommand};
 
+/// Records a run of throughput, unless told otherwise.
+const RECORDS: u64 = 2_000_000;
+/// Rounds of throughput, unless told otherwise.
+const ROUNDS: u32 = 7;
+
 /// Measures Tally beside its peers, on an Apache Kafka of its own; writes JSON and plots into bench/results.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
@@ -22,7 +27,7 @@ pub enum Measure {
 
 impl Default for Measure {
     fn default() -> Self {
-        Self::Throughput(ThroughputSettings { records: 2_000_000, rounds: 7, only: None, results: true })
+        Self::Throughput(ThroughputSettings { records: RECORDS, rounds: ROUNDS, only: None, results: true })
     }
 }
 
@@ -30,10 +35,10 @@ impl Default for Measure {
 #[derive(Debug, Args)]
 pub struct ThroughputSettings {
     /// Records a run; slow peers get a share of them
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    #[arg(long, value_name = "N", default_value_t = RECORDS)]
     pub records: u64,
     /// Rounds; in each every program runs once, beginning with another one
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = ROUNDS)]
     pub rounds: u32,
     /// Only programs whose name contains this, and Tally; a trial, which writes no results
     #[arg(long, value_name = "TEXT")]

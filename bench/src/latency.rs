@@ -19,9 +19,9 @@ use crate::{
     flags::LatencySettings,
     peers::Ecosystem,
     percentiles::{self, Percentiles},
-    place::{PARTITIONS, Place, machine},
+    place::{PARTITIONS, Place},
     plot,
-    results::{self, Spread, commit},
+    results::{self, Origin, Spread},
 };
 
 /// Records that Kafka's own tool sends, one after the other, and the bytes of each.
@@ -60,12 +60,9 @@ pub struct LatencyFigures {
 /// A measurement of latencies.
 #[derive(Debug, Serialize)]
 pub struct LatencyResults {
-    /// Where.
-    pub machine: String,
-    /// When.
-    pub measured_at: String,
-    /// The commit.
-    pub commit: String,
+    /// Where, when, of what.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// Seconds that counted in each run.
     pub seconds: u64,
     /// Every run.
@@ -94,9 +91,7 @@ pub fn measure(settings: &LatencySettings) -> Checked {
     let lab = Lab::new()?;
     let place = Place::prepare(&lab)?;
     let mut found = LatencyResults {
-        machine: machine(),
-        measured_at: chrono::Utc::now().format("%Y-%m-%d").to_string(),
-        commit: commit(),
+        origin: Origin::now(),
         seconds: settings.seconds,
         samples: Vec::new(),
         medians: BTreeMap::new(),
@@ -307,9 +302,9 @@ impl LatencyResults {
     pub fn table(&self) -> String {
         let rounds = self.samples.iter().map(|sample| sample.round).max().unwrap_or_default();
         let mut text = format!(
-            "{}; {} at {}; milliseconds from intended send, medians of {rounds} rounds of {} s.\n\n\
+            "{}; milliseconds from intended send, medians of {rounds} rounds of {} s.\n\n\
              | rate | | p50 | p99 | p99.9 | max |\n|--:|---|--:|--:|--:|--:|\n",
-            self.machine, self.measured_at, self.commit, self.seconds
+            self.origin, self.seconds
         );
         for (rate, programs) in &self.medians {
             for (name, title) in TITLES {

@@ -48,7 +48,7 @@ pub fn throughput(results: &Results) -> Checked {
             Some(Bar { title: program.title, is_tally: program.maker == Maker::Tally, value: figure(figures) })
         };
         let bars: Vec<Bar> = programs.filter_map(bar).collect();
-        let subtitle = format!("{} · medians · {}", results.machine, results.commit);
+        let subtitle = format!("{} · medians · {}", results.origin.machine, results.origin.commit);
         draw_bars(name, title, &subtitle, &bars).map_err(|error| Failure::new(format!("plotting {name}: {error}")))?;
     }
     Ok(())

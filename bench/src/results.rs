@@ -1,6 +1,11 @@
 //! What was measured, and what comes of it: medians, ratios, a table, a JSON file.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    path::PathBuf,
+    process::Command,
+};
 
 use e2e::{Checked, Failure};
 use serde::Serialize;
@@ -64,15 +69,37 @@ pub struct Figures {
     pub peak_mib: Spread,
 }
 
-/// A measurement.
+/// Where figures come from.
 #[derive(Debug, Default, Serialize)]
-pub struct Results {
-    /// Where.
+pub struct Origin {
+    /// The machine.
     pub machine: String,
-    /// When, and of what.
+    /// The day.
     pub measured_at: String,
     /// The commit, with a plus if anything was changed since.
     pub commit: String,
+}
+
+impl Origin {
+    /// Here and now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { machine: machine(), measured_at: chrono::Utc::now().format("%Y-%m-%d").to_string(), commit: commit() }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}; {} at {}", self.machine, self.measured_at, self.commit)
+    }
+}
+
+/// A measurement.
+#[derive(Debug, Default, Serialize)]
+pub struct Results {
+    /// Where, when, of what.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// Records of a run without a share.
     pub records: u64,
     /// Every run.
@@ -111,8 +138,7 @@ impl Results {
     /// Nothing measured yet.
     #[must_use]
     pub fn new(records: u64) -> Self {
-        let measured_at = chrono::Utc::now().format("%Y-%m-%d").to_string();
-        Self { machine: machine(), measured_at, commit: commit(), records, ..Self::default() }
+        Self { origin: Origin::now(), records, ..Self::default() }
     }
 
     /// Works out medians and ratios.
@@ -152,11 +178,9 @@ impl Results {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{}; {} at {}; medians of {} rounds, {} records a run (least to most). The machine is shared with others, and the rates \
+            "{}; medians of {} rounds, {} records a run (least to most). The machine is shared with others, and the rates \
              rise and fall with what they do: look at what Tally is in the same round.\n",
-            self.machine,
-            self.measured_at,
-            self.commit,
+            self.origin,
             self.samples.iter().map(|sample| sample.round).max().unwrap_or_default(),
             grouped(self.records as f64)
         );
@@ -226,8 +250,7 @@ pub fn write_table(name: &str, table: &str) -> Checked {
 }
 
 /// The commit that is measured, with a plus if anything was changed since; `unknown` outside a repository.
-#[must_use]
-pub fn commit() -> String {
+fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -1,9 +1,6 @@
 //! Records a second: every program once a round, beginning with another one each time, on the same broker and data.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    path::Path,
-};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use e2e::{Checked, Failure, binaries::binaries, claim, cluster::Lab};
 use serde_json::Value;
@@ -166,6 +163,5 @@ fn payloads(place: &Place<'_>) -> Checked<String> {
     }
     let path = place.stage.folder().join("payloads");
     std::fs::write(&path, lines)?;
-    let text = |path: &Path| path.to_str().map(str::to_owned);
-    text(&path).ok_or_else(|| Failure::new("the folder for temporary files has no name in UTF-8"))
+    path.to_str().map(str::to_owned).ok_or_else(|| Failure::new("the folder for temporary files has no name in UTF-8"))
 }

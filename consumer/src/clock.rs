@@ -7,8 +7,7 @@ use common::wire;
 /// Milliseconds since the epoch, by the wall clock.
 #[must_use]
 pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    now_us() / 1_000
 }
 
 /// Microseconds since the epoch, by the wall clock.

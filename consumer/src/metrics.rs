@@ -175,15 +175,21 @@ mod tests {
         latency::tests::folded_after,
     };
 
+    /// What is served of a view.
+    fn served(view: Arc<View>) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ViewCollector(view)));
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("a string takes everything");
+        text
+    }
+
     #[test]
     fn latencies_are_a_histogram_in_seconds_for_each_stage() {
         let view = Arc::new(View::default());
         // On a bound, just above one, and beyond the last, which counts as it.
         folded_after(view.latencies(), &[1_000, 1_010, 2_000_000, 4_000_000_000]);
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(ViewCollector(view)));
-        let mut text = String::new();
-        encode(&mut text, &registry).expect("a string takes everything");
+        let text = served(view);
         for line in [
             "# TYPE latency_seconds histogram",
             "latency_seconds_bucket{le=\"0.001\",stage=\"folded\"} 1",
@@ -209,10 +215,7 @@ mod tests {
         }
         // Of the other one somebody else tells.
         let _ = view.progress(3);
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(ViewCollector(view)));
-        let mut text = String::new();
-        encode(&mut text, &registry).expect("a string takes everything");
+        let text = served(view);
         for series in [
             "records_total{partition=\"3\",outcome=\"accepted\"} 0",
             "rejected_records_total{partition=\"3\",reason=\"invalid_amount\"} 0",

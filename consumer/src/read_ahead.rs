@@ -10,13 +10,9 @@
 //! A topic that is deleted and made again under a running consumer breaks its connections and then answers as if
 //! nothing had been. So after each new connection the last record read is read once more and compared.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    task::Poll,
-};
+use std::{future::Future, pin::Pin, task::Poll};
 
-use common::kafka::{Batch, PartitionReader, Read};
+use common::kafka::{Batch, PartitionReader, Read, send_off};
 
 use crate::{
     fingerprint::fingerprint,
@@ -64,8 +60,7 @@ impl ReadAhead {
             let found = log.next().await;
             (log, found)
         }));
-        // Polled once: that much it takes to write the request out.
-        if let Poll::Ready((log, found)) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        if let Poll::Ready((log, found)) = send_off(reading).await {
             self.reading = None;
             self.idle = Some(log);
             self.arrived = Some(found);

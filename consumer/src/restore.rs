@@ -223,9 +223,9 @@ impl Restore<'_> {
         let reading = reader.read_through(wanted.max(log_start)..end, |batch| {
             batch.iter().take_while(|record| record.offset < end).for_each(|record| state.remember(&record));
         });
-        let outcome = reading.await;
+        // Whoever fails here begins anew, with another reader.
+        reading.await?;
         reader.fetch_up_to(usual);
-        outcome?;
         Ok(())
     }
 }

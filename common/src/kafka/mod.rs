@@ -42,6 +42,7 @@ pub use connection::{Cluster, ConnectionSettings};
 pub use encode::{BatchBuilder, Compression, Record};
 pub use fault::Fault;
 pub use group::{Grant, GroupChange, GroupMember, GroupProtocol, GroupSettings, Released, SESSION_TIMEOUT};
+pub use read_through::send_off;
 pub use reader::{Bounds, PartitionReader, Read, ReadOptions};
 pub use record::{Headers, RecordView};
 pub use security::Security;

@@ -7,6 +7,7 @@
 use std::{
     future::{Future, poll_fn},
     ops::Range,
+    pin::Pin,
     task::Poll,
 };
 
@@ -15,6 +16,12 @@ use super::{
     fault::Fault,
     reader::{PartitionReader, Read},
 };
+
+/// Polls a read once, which is as much as it takes to write its request out. It has to be polled on unless it is ready.
+pub async fn send_off<R: Future + Unpin>(reading: &mut R) -> Poll<R::Output> {
+    let mut reading = Pin::new(reading);
+    poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await
+}
 
 impl PartitionReader {
     /// Hands `each` all batches from the start of `range` on until its end, or that of the log where that comes first.
@@ -58,8 +65,7 @@ impl PartitionReader {
     /// [`Fault`] when no broker could answer within the deadline; the work is done all the same.
     pub async fn read_while(&mut self, offset: i64, work: impl FnOnce()) -> Result<Read, Fault> {
         let mut reading = Box::pin(self.read(offset));
-        // Polled once: that much it takes to write the request out.
-        let arrived = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+        let arrived = send_off(&mut reading).await;
         work();
         match arrived {
             Poll::Ready(read) => read,

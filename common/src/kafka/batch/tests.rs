@@ -1,3 +1,5 @@
+//! What is made of the bytes of a fetch: whole batches, damaged ones, and ones that somebody has tampered with.
+
 use proptest::prelude::*;
 
 use super::*;
