@@ -59,3 +59,7 @@ chaos *ARGS:
 # Tally beside Kafka's own tools, Go, Java, Kafka Streams and Python, on Apache Kafka (`throughput`, `latency`)
 bench *ARGS:
     cargo run --release -p bench -- {{ ARGS }}
+
+# Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
+instructions *ARGS:
+    .ci/count-instructions.py {{ ARGS }}

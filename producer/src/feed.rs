@@ -9,8 +9,9 @@ use std::time::Duration;
 use common::partitioner::partition_for;
 use common::service::{Heartbeat, Shutdown};
 use common::wire::encode;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
+use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::generate::{Draft, Generator};
 use crate::inject::{Fault, Injector, Malformation};
@@ -32,6 +33,8 @@ pub struct Feed {
     pub injector: Injector,
     /// When each is due.
     pub pace: Pace,
+    /// What wakes the loop then.
+    pub alarm: Alarm,
     /// How many there are to be at most.
     pub count_max: u64,
     /// When to stop even if that many have not been sent; only without a rate.
@@ -75,7 +78,7 @@ impl Feed {
     async fn wait(&self, until: Instant, shutdown: &Shutdown) {
         let until = until.min(Instant::now() + BEAT_INTERVAL);
         tokio::select! {
-            () = sleep_until(until) => {}
+            () = self.alarm.wait(until) => {}
             () = shutdown.requested() => {}
         }
     }

@@ -15,6 +15,7 @@
 //! Kafka but says how far behind it is; nothing is given up silently. What it never does: read from Kafka, or
 //! allocate for a transaction before it is handed to the client.
 
+pub mod alarm;
 pub mod counters;
 pub mod dice;
 pub mod error;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::dice::mix;
 use crate::error::ProducerError;
@@ -180,6 +181,7 @@ impl Producer {
             generator: Generator::new(population, seed, id_salt),
             injector: Injector::new(seed, ratios),
             pace,
+            alarm: Alarm::new(),
             count_max: count.unwrap_or(u64::MAX).min(due_max),
             stop_after: duration.filter(|_| pace.rate.is_none()),
             lanes,

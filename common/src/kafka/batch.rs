@@ -121,6 +121,13 @@ impl Batch {
         Ok(batch)
     }
 
+    /// Batches as they lie in a log, read from `offset` on: for whoever has them from elsewhere than a broker. `None` where
+    /// the first of them can't be read.
+    #[must_use]
+    pub fn of_log(bytes: Vec<u8>, offset: i64) -> Option<Self> {
+        Self::of(Answer { records: 0..bytes.len(), bytes, offset, high_watermark: i64::MAX }).ok()
+    }
+
     /// Records of which nothing is known, at the first of the offsets from `offset` to before `end`.
     pub(super) fn given_up(offset: i64, end: i64, high_watermark: i64) -> Self {
         let next_offset = end.min(high_watermark).clamp(offset + 1, offset + GIVEN_UP_OFFSETS_MAX);
