@@ -43,14 +43,22 @@ pub fn of(process: &mut Process) -> Checked<Cost> {
     Ok(Cost { wall_seconds, cpu_seconds, peak_mib })
 }
 
+/// The CPU time that a process has used so far, in seconds; `None` where there is no such process.
+#[must_use]
+pub fn cpu_seconds(id: u32) -> Option<f64> {
+    Some(times(id)?.1)
+}
+
 /// The CPU time of a process that has ended and that nobody has asked for its exit code; `None` while it runs.
 fn cpu_seconds_at_end(id: u32) -> Option<f64> {
+    times(id).and_then(|(state, seconds)| (state == "Z").then_some(seconds))
+}
+
+/// What state a process is in, and the CPU time that it has used, in seconds.
+fn times(id: u32) -> Option<(String, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name stands in parentheses and may hold anything; after it: state, …, user time, kernel time.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    if *fields.first()? != "Z" {
-        return None;
-    }
     let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
-    Some((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
+    Some(((*fields.first()?).to_owned(), (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
 }

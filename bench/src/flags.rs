@@ -23,6 +23,10 @@ pub enum Measure {
     Throughput(ThroughputSettings),
     /// From intended send to received, at fixed rates
     Latency(LatencySettings),
+    /// From start to ready, and from kill -9 to caught up
+    Restart(RestartSettings),
+    /// What a record costs with more partitions, consumers, accounts, bytes or records
+    Scale(ScaleSettings),
 }
 
 impl Default for Measure {
@@ -60,6 +64,31 @@ pub struct LatencySettings {
     /// Seconds before, which do not
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub warmup_seconds: u64,
+    /// Rounds
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: u32,
+    /// Write bench/results; off for a trial
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub results: bool,
+}
+
+/// How restarts are measured.
+#[derive(Debug, Args)]
+pub struct RestartSettings {
+    /// Rounds, each with one kill
+    #[arg(long, value_name = "N", default_value_t = ROUNDS)]
+    pub rounds: u32,
+    /// Write bench/results; off for a trial
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub results: bool,
+}
+
+/// How scale is measured.
+#[derive(Debug, Args)]
+pub struct ScaleSettings {
+    /// Most records of a run; 100000000 needs 20 GB of disk and a quarter of an hour
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub records_max: u64,
     /// Rounds
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub rounds: u32,

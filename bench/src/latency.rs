@@ -117,7 +117,7 @@ pub fn measure(settings: &LatencySettings) -> Checked {
     println!("{}", found.table());
     if settings.results {
         results::write_json("latency.json", &found)?;
-        results::write_table("latency", &found.table())?;
+        results::write_table("latency", &found.table(), results::README)?;
         plot::latency(&found)?;
         eprintln!("written: {}", results::folder().display());
     }

@@ -14,12 +14,16 @@ pub mod agreement;
 pub mod cost;
 pub mod flags;
 pub mod latency;
+pub mod model;
+pub mod padding;
 pub mod peers;
 pub mod percentiles;
 pub mod place;
 pub mod plot;
 pub mod program;
+pub mod restart;
 pub mod results;
+pub mod scale;
 pub mod throughput;
 
-pub use flags::{Flags, LatencySettings, Measure, ThroughputSettings};
+pub use flags::{Flags, LatencySettings, Measure, RestartSettings, ScaleSettings, ThroughputSettings};

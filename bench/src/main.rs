@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bench::{Flags, Measure, latency, throughput};
+use bench::{Flags, Measure, latency, restart, scale, throughput};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -10,6 +10,8 @@ fn main() -> ExitCode {
     let measured = match flags.measure.unwrap_or_default() {
         Measure::Throughput(settings) => throughput::measure(&settings),
         Measure::Latency(settings) => latency::measure(&settings),
+        Measure::Restart(settings) => restart::measure(&settings),
+        Measure::Scale(settings) => scale::measure(&settings),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,12 +9,14 @@ use crate::{
     latency::{LatencyFigures, LatencyResults, TITLES},
     program::{Maker, PROGRAMS, Program},
     results::{Figures, Results, folder},
+    scale::ScaleResults,
 };
 
 const WIDTH: u32 = 860;
 const ROW_HEIGHT: u32 = 34;
 const MARGIN_HEIGHT: u32 = 90;
 const LABEL_WIDTH: u32 = 300;
+const SCALE_HEIGHT: u32 = 300;
 const FONT: &str = "sans-serif";
 const TALLY: RGBColor = RGBColor(0x1f, 0x6f, 0x5c);
 const OTHERS: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
@@ -130,4 +132,61 @@ fn draw_latency(results: &LatencyResults) -> Result<(), Box<dyn std::error::Erro
         .draw()?;
     area.present()?;
     Ok(())
+}
+
+/// Draws what a record costs a consumer along each axis, as a multiple of what it costs at the axis's cheapest point.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn scale(results: &ScaleResults) -> Checked {
+    draw_scale(results).map_err(|error| Failure::new(format!("plotting scale: {error}")))
+}
+
+fn draw_scale(results: &ScaleResults) -> Result<(), Box<dyn std::error::Error>> {
+    let path = folder().join("scale.svg");
+    let area = SVGBackend::new(&path, (WIDTH, 40 + SCALE_HEIGHT)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let title = "What a million records cost a consumer, CPU seconds, when one thing changes";
+    area.draw(&Text::new(title, (16, 12), (FONT, 19).into_font()))?;
+    let axes: Vec<_> = results.medians.iter().collect();
+    let highest = axes.iter().flat_map(|(_, values)| values.values()).filter_map(|sides| sides.get("consumer"));
+    let highest = highest.map(|figures| figures.cpu_seconds_per_million).fold(1.0, f64::max) * 1.2;
+    let below = area.margin(40, 0, 0, 0);
+    for (panel, (axis, values)) in below.split_evenly((1, axes.len().max(1))).iter().zip(axes) {
+        let points: Vec<(u64, f64)> = values
+            .iter()
+            .filter_map(|(value, sides)| Some((*value, sides.get("consumer")?.cpu_seconds_per_million)))
+            .collect();
+        let count = i32::try_from(points.len())?;
+        let mut chart = ChartBuilder::on(panel)
+            .caption(axis.title(), (FONT, 15))
+            .margin(6)
+            .x_label_area_size(26)
+            .y_label_area_size(34)
+            .build_cartesian_2d(0..count, 0.0..highest)?;
+        let label = |place: &i32| {
+            let point = usize::try_from(*place).ok().and_then(|place| points.get(place));
+            point.map_or_else(String::new, |(value, _)| short(*value))
+        };
+        chart.configure_mesh().disable_x_mesh().x_labels(points.len() + 1).x_label_formatter(&label).draw()?;
+        let bars = (0..)
+            .zip(&points)
+            .map(|(place, (_, cpu))| Rectangle::new([(place, 0.0), (place + 1, *cpu)], TALLY.filled()));
+        chart.draw_series(bars.map(|mut bar| {
+            bar.set_margin(0, 0, 5, 5);
+            bar
+        }))?;
+    }
+    area.present()?;
+    Ok(())
+}
+
+/// 10000000 as 10M.
+fn short(value: u64) -> String {
+    match value {
+        0 => "as made".to_owned(),
+        1_000_000.. => format!("{}M", value / 1_000_000),
+        1_000.. => format!("{}k", value / 1_000),
+        _ => value.to_string(),
+    }
 }

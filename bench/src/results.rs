@@ -218,6 +218,11 @@ impl Results {
     }
 }
 
+/// Where most people look.
+pub const README: &str = "README.md";
+/// Where those look who plan a deployment.
+pub const CAPACITY: &str = "docs/capacity.md";
+
 /// `bench/results`.
 #[must_use]
 pub fn folder() -> PathBuf {
@@ -235,17 +240,17 @@ pub fn write_json(name: &str, figures: &impl Serialize) -> Checked {
     Ok(std::fs::write(folder().join(name), text)?)
 }
 
-/// Writes a table into [`folder`], and into README.md between the comments that bear its name.
+/// Writes a table into [`folder`], and into a document between the comments that bear its name.
 ///
 /// # Errors
 /// When a file can't be written, or the comments are not there.
-pub fn write_table(name: &str, table: &str) -> Checked {
+pub fn write_table(name: &str, table: &str, document: &str) -> Checked {
     std::fs::write(folder().join(format!("{name}.md")), table)?;
-    let path = folder().join("../../README.md");
+    let path = folder().join("../..").join(document);
     let text = std::fs::read_to_string(&path)?;
     let (begin, end) = (format!("<!-- bench:{name} -->\n"), format!("<!-- /bench:{name} -->"));
     let parts = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) = parts.ok_or_else(|| Failure::new(format!("README.md has no place for {name}")))?;
+    let (before, after) = parts.ok_or_else(|| Failure::new(format!("{document} has no place for {name}")))?;
     Ok(std::fs::write(&path, format!("{before}{begin}{table}{end}{after}"))?)
 }
 
@@ -267,7 +272,7 @@ fn short(ratio: f64) -> String {
 }
 
 /// A rate to three digits, its thousands apart.
-fn grouped(rate: f64) -> String {
+pub(crate) fn grouped(rate: f64) -> String {
     let digits = format!("{:.0}", (rate / 1_000.0).round() * 1_000.0);
     let digits = if rate < 100_000.0 { format!("{rate:.0}") } else { digits };
     let mut text = String::new();
@@ -298,12 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_says_what_was_measured_last() {
-        let readme = std::fs::read_to_string(folder().join("../../README.md")).expect("it is in the repository");
-        for name in ["throughput", "latency"] {
+    fn documents_say_what_was_measured_last() {
+        let names = [("throughput", README), ("latency", README), ("restart", README)];
+        for (name, document) in names.into_iter().chain([("scale", CAPACITY), ("capacity", CAPACITY)]) {
+            let text = std::fs::read_to_string(folder().join("../..").join(document)).expect("it is in the repository");
             let table = std::fs::read_to_string(folder().join(format!("{name}.md"))).expect("it is in the repository");
             let block = format!("<!-- bench:{name} -->\n{table}<!-- /bench:{name} -->");
-            assert!(readme.contains(&block), "README.md is behind bench/results/{name}.md");
+            assert!(text.contains(&block), "{document} is behind bench/results/{name}.md");
         }
     }
 

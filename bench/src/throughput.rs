@@ -66,7 +66,7 @@ pub fn measure(settings: &ThroughputSettings) -> Checked {
     println!("{}", results.table());
     if settings.results && settings.only.is_none() {
         results::write_json("throughput.json", &results)?;
-        results::write_table("throughput", &results.table())?;
+        results::write_table("throughput", &results.table(), results::README)?;
         plot::throughput(&results)?;
         eprintln!("written: {}", results::folder().display());
     }

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
-/// No wait is shorter: what falls due in it goes out together. At more than some thousand records a second waking up
-/// for each would cost more than the records.
-const WAIT_MIN: Duration = Duration::from_micros(200);
+/// No wait is shorter: what falls due in it goes out together. Each record by itself would be a request by itself, and at
+/// 10 000 a second brokers then answer later, not sooner (measured with 0.2, 0.5, 1 and 2 ms).
+const WAIT_MIN: Duration = Duration::from_micros(500);
 
 /// A clock of one task's own. Its thread ends when it is dropped.
 #[derive(Debug)]

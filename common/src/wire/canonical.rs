@@ -62,7 +62,7 @@ impl<'a> Rest<'a> {
 /// Eight bytes at a time; the arithmetic is from Sean Anderson's "Bit Twiddling Hacks" ("Determine if a word has a
 /// byte less than n"). A mark above the lowest one may be false, through a borrow, so only the lowest is used.
 #[inline]
-fn plain_length(text: &[u8]) -> usize {
+pub(super) fn plain_length(text: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
     let less_than = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH_BITS;

@@ -3,6 +3,7 @@
 //! The members stand in the contract's order and without white space, so that one transaction has one text. Nothing
 //! is allocated beyond what the buffer has to grow.
 
+use super::canonical::plain_length;
 use super::headers::put_decimal;
 use super::{id, timestamp};
 use crate::transaction::Transaction;
@@ -47,16 +48,17 @@ fn append_integer(number: i64, out: &mut Vec<u8>) {
 /// Appends the inside of a JSON string.
 fn append_escaped(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ') {
-        out.extend_from_slice(&rest[..at]);
-        match rest[at] {
+    loop {
+        let (plain, from_mark) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((&mark, behind)) = from_mark.split_first() else { return };
+        match mark {
             byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
             byte => {
                 let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
                 out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 0x0f)]);
             }
         }
-        rest = &rest[at + 1..];
+        rest = behind;
     }
-    out.extend_from_slice(rest);
 }

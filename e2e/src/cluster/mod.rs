@@ -83,6 +83,15 @@ impl Cluster {
         self.secured.as_ref().expect("a scenario that uses secured ports is listed with a secured broker")
     }
 
+    /// The id of its process; `None` where it is none of ours, or down.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        match &self.host {
+            Host::Process { started, .. } => started.as_ref().map(Process::id),
+            Host::Container(_) | Host::Given => None,
+        }
+    }
+
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {
