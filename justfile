@@ -56,7 +56,7 @@ oracle *ARGS:
 chaos *ARGS:
     cargo run --release -p e2e --bin chaos -- {{ ARGS }}
 
-# Tally beside Kafka's own tools, Go, Java, Kafka Streams and Python, on Apache Kafka (`throughput`, `latency`)
+# Tally beside Kafka's own tools, Go, Java, Kafka Streams and Python, on Apache Kafka (`throughput`, `latency`, `restart`, `scale`)
 bench *ARGS:
     cargo run --release -p bench -- {{ ARGS }}
 

@@ -29,10 +29,11 @@ retry() {
   return 1
 }
 
-# need COMMAND PACKAGE: the command is there, or root gets Debian's package, or a person reads what to do.
+# need COMMAND PACKAGE: the command is there, or root (or who becomes it without a password, as on hosted runners) gets
+# Debian's package, or a person reads what to do.
 need() {
   if command -v "$1" >/dev/null; then return 0; fi
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
     echo "$1 is needed; install it (Debian: apt-get install $2) and run this again" >&2
     return 1
   fi
@@ -40,9 +41,13 @@ need() {
   command -v "$1" >/dev/null
 }
 
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
 debian_install() {
-  retry apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive retry apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  retry as_root apt-get update -qq
+  retry as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # The toolchain that rust-toolchain.toml names, with clippy and rustfmt, whether or not rustup may install by itself.
@@ -66,10 +71,12 @@ install_rust() {
 
 install_linters() {
   mkdir -p "$TOOLS/bin"
+  # Not of the linters, but what is missing should be missed early.
+  if [ "$(uname -m)" = x86_64 ]; then need valgrind valgrind; fi
   if [ "$(cat "$TOOLS/venv/installed" 2>/dev/null)" != "${PYTHON_TOOLS[*]}" ]; then
     need python3 python3
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-      [ "$(id -u)" = 0 ] || { echo "python3's venv module is needed (Debian: apt-get install python3-venv)" >&2; return 1; }
+      as_root true 2>/dev/null || { echo "python3's venv module is needed (Debian: apt-get install python3-venv)" >&2; return 1; }
       debian_install python3-venv
     fi
     rm -rf "$TOOLS/venv"

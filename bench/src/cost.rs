@@ -26,21 +26,41 @@ pub struct Cost {
 /// # Errors
 /// When it ends badly or not at all.
 pub fn of(process: &mut Process) -> Checked<Cost> {
+    of_all(std::slice::from_mut(process)).map(|costs| costs[0])
+}
+
+/// The same of several that run beside each other; wall times are from now on.
+///
+/// # Errors
+/// When one of them ends badly or not at all.
+pub fn of_all(processes: &mut [Process]) -> Checked<Vec<Cost>> {
     let started = Instant::now();
-    let mut peak_kib = 0;
-    let cpu_seconds = wait::until(&format!("the end of {}", process.name()), RUN_DEADLINE, || {
-        peak_kib = process.resident_peak_kib().unwrap_or(0).max(peak_kib);
-        // Looked at before anybody asks for its exit code: until then an ended process still has its times.
-        cpu_seconds_at_end(process.id())
+    let mut costs = vec![Cost::default(); processes.len()];
+    let mut running: Vec<usize> = (0..processes.len()).collect();
+    let names: Vec<&str> = processes.iter().map(Process::name).collect();
+    wait::until_true(&format!("the end of {}", names.join(", ")), RUN_DEADLINE, || {
+        running.retain(|&index| {
+            let (process, cost) = (&processes[index], &mut costs[index]);
+            // An ended process has no memory any more, but still its times, until somebody asks for its exit code.
+            #[expect(clippy::cast_precision_loss, reason = "memory to three digits")]
+            let peak_mib = process.resident_peak_kib().unwrap_or(0) as f64 / 1024.0;
+            cost.peak_mib = cost.peak_mib.max(peak_mib);
+            let Some(cpu_seconds) = cpu_seconds_at_end(process.id()) else { return true };
+            cost.cpu_seconds = cpu_seconds;
+            cost.wall_seconds = started.elapsed().as_secs_f64();
+            false
+        });
+        running.is_empty()
     })?;
-    let wall_seconds = started.elapsed().as_secs_f64();
+    processes.iter_mut().try_for_each(expect_good_end)?;
+    Ok(costs)
+}
+
+fn expect_good_end(process: &mut Process) -> Checked {
     process.expect_exit(0, RUN_DEADLINE).map_err(|failure| {
         let last = process.stderr().lines().rev().take(12).map(str::to_owned).collect::<Vec<_>>();
         Failure::new(format!("{failure}:\n{}", last.into_iter().rev().collect::<Vec<_>>().join("\n")))
-    })?;
-    #[expect(clippy::cast_precision_loss, reason = "memory to three digits")]
-    let peak_mib = peak_kib as f64 / 1024.0;
-    Ok(Cost { wall_seconds, cpu_seconds, peak_mib })
+    })
 }
 
 /// The CPU time that a process has used so far, in seconds; `None` where there is no such process.

@@ -27,11 +27,19 @@ pub enum Measure {
     Restart(RestartSettings),
     /// What a record costs with more partitions, consumers, accounts, bytes or records
     Scale(ScaleSettings),
+    /// What larger loads need, worked out again from what `scale` measured last: after a change of prices or machines
+    Plan,
 }
 
 impl Default for Measure {
     fn default() -> Self {
-        Self::Throughput(ThroughputSettings { records: RECORDS, rounds: ROUNDS, only: None, results: true })
+        Self::Throughput(ThroughputSettings {
+            records: RECORDS,
+            rounds: ROUNDS,
+            only: None,
+            require_peers: false,
+            results: true,
+        })
     }
 }
 
@@ -47,6 +55,9 @@ pub struct ThroughputSettings {
     /// Only programs whose name contains this, and Tally; a trial, which writes no results
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
+    /// Fail where a peer can't be built, instead of listing it as not run
+    #[arg(long)]
+    pub require_peers: bool,
     /// Write bench/results; off for a trial
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub results: bool,
@@ -76,7 +87,7 @@ pub struct LatencySettings {
 #[derive(Debug, Args)]
 pub struct RestartSettings {
     /// Rounds, each with one kill
-    #[arg(long, value_name = "N", default_value_t = ROUNDS)]
+    #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Write bench/results; off for a trial
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
@@ -86,11 +97,11 @@ pub struct RestartSettings {
 /// How scale is measured.
 #[derive(Debug, Args)]
 pub struct ScaleSettings {
-    /// Most records of a run; 100000000 needs 20 GB of disk and a quarter of an hour
-    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    /// Most records of a run; 100000000 needs 20 GB of disk and takes a quarter of an hour more a round
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000_000..))]
     pub records_max: u64,
     /// Rounds
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Write bench/results; off for a trial
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]

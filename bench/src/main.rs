@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Measure::Latency(settings) => latency::measure(&settings),
         Measure::Restart(settings) => restart::measure(&settings),
         Measure::Scale(settings) => scale::measure(&settings),
+        Measure::Plan => scale::plan(),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

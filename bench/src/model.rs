@@ -3,13 +3,13 @@
 //!
 //! Assumptions, all of them here: everything runs at half of what it can; three replicas; a follower's copy costs the
 //! brokers what a producer's write and a consumer's read cost; prices are round numbers of the large clouds' lists, to be
-//! replaced by one's own.
+//! replaced by one's own (`bench plan` then works it out again).
 
 use std::fmt::Write as _;
 
 use crate::{
     results::grouped,
-    scale::{Axis, RECORDS as USUAL_RECORDS, ScaleFigures, ScaleMedians},
+    scale::{Axis, RECORDS, ScaleFigures, ScaleMedians, Side},
 };
 
 /// Records a second that are asked about.
@@ -24,10 +24,11 @@ const PARTITIONS_SPARE: f64 = 1.5;
 const RETENTION_HOURS: f64 = 24.0;
 /// Processors of one consumer or producer.
 const CLIENT_CPUS: f64 = 4.0;
-/// A broker: processors, bytes a second of network each way (10 Gbit/s), and of its disks.
+/// A broker: processors, bytes a second of network each way (10 Gbit/s), bytes a second of its disks, and bytes on them.
 const BROKER_CPUS: f64 = 16.0;
 const BROKER_NETWORK: f64 = 1.25e9;
 const BROKER_DISK: f64 = 5e8;
+const BROKER_DISK_BYTES: f64 = 1.6e13;
 /// US dollars: a processor for an hour; a gigabyte kept for a month; a gigabyte from one zone into another, both ends.
 const CPU_HOUR_USD: f64 = 0.05;
 const DISK_GB_MONTH_USD: f64 = 0.08;
@@ -37,13 +38,22 @@ const HOURS_A_MONTH: f64 = 730.0;
 /// What the model rests on.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
+    /// Of the longest run: start and end are the least part of it.
     consumer: ScaleFigures,
     producer: ScaleFigures,
-    /// CPU seconds for a million records: without any bytes, and for each byte more.
+    /// CPU seconds for a million records of any shape: without any bytes, and for each byte more.
     cpu_by_bytes: Line,
-    /// MiB: without partitions, and for each.
-    mib_by_partitions: Line,
+    memory: Memory,
     deviation: Deviation,
+}
+
+/// What a consumer needs, MiB.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    /// By partitions, where it works on all there are.
+    all_own: Line,
+    /// Of the slope, what every partition of the topic costs: its snapshot is shown by every consumer.
+    shown: f64,
 }
 
 /// How far the furthest point is from what the model says, as a share of that.
@@ -89,7 +99,7 @@ pub struct Plan {
     pub consumer_mib: f64,
     /// Producers of four processors, where they are Tally's.
     pub producers: f64,
-    /// Brokers of sixteen processors, 10 Gbit/s and 500 MB/s of disk.
+    /// Brokers of sixteen processors, 10 Gbit/s, and 16 TB that take 500 MB/s.
     pub brokers: f64,
     /// Which of these decides how many brokers there are.
     pub bound_by: &'static str,
@@ -97,53 +107,56 @@ pub struct Plan {
     pub network_in: f64,
     /// Bytes that are kept on all disks.
     pub kept: f64,
-    /// US dollars an hour: processors, disks, traffic between zones.
-    pub usd_an_hour: [f64; 3],
+    /// US dollars an hour for processors.
+    pub cpus_usd: f64,
+    /// US dollars an hour for disks, twice as large as what is kept.
+    pub disks_usd: f64,
+    /// US dollars an hour for traffic between zones.
+    pub zones_usd: f64,
 }
 
 impl Measured {
     /// From a measurement; `None` where it lacks an axis.
     #[must_use]
     pub fn of(medians: &ScaleMedians) -> Option<Self> {
-        let side = |axis: Axis, side: &'static str| {
+        let along = |axis: Axis, side: Side| {
             let values = medians.get(&axis)?.iter();
-            let points = values.filter_map(|(&value, sides)| Some((value, *sides.get(side)?)));
+            let points = values.filter_map(|(&value, sides)| Some((value, *sides.get(&side)?)));
             Some(points.collect::<Vec<(u64, ScaleFigures)>>())
         };
-        let at = |points: &[(u64, ScaleFigures)], value: u64| {
-            points.iter().find(|(known, _)| *known == value).map(|(_, figures)| *figures)
-        };
-        let consumer = at(&side(Axis::Records, "consumer")?, USUAL_RECORDS)?;
-        let producer = at(&side(Axis::Records, "producer")?, USUAL_RECORDS)?;
-        let by_bytes: Vec<_> = side(Axis::ValueBytes, "consumer")?
-            .iter()
-            .map(|(_, figures)| (figures.record_bytes, figures.cpu_seconds_per_million))
-            .collect();
+        let longest = |side: Side| along(Axis::Records, side)?.last().map(|(_, figures)| *figures);
+        let (consumer, producer) = (longest(Side::Consumer)?, longest(Side::Producer)?);
+        let sizes = along(Axis::ValueBytes, Side::Consumer)?;
+        let (_, usual) = *sizes.iter().find(|(bytes, _)| *bytes == 0)?;
+        let padded = sizes.iter().filter(|(bytes, _)| *bytes > 0);
+        let by_bytes: Vec<_> =
+            padded.map(|(_, figures)| (figures.record_bytes, figures.cpu_seconds_per_million)).collect();
         #[expect(clippy::cast_precision_loss, reason = "few partitions")]
-        let by_partitions: Vec<_> = side(Axis::Partitions, "consumer")?
-            .iter()
-            .map(|(count, figures)| (*count as f64, figures.peak_mib))
-            .collect();
+        let mib = |points: Vec<(u64, ScaleFigures)>| -> Vec<(f64, f64)> {
+            points.iter().map(|(count, figures)| (*count as f64, figures.peak_mib)).collect()
+        };
+        let by_partitions = mib(along(Axis::Partitions, Side::Consumer)?);
+        let shared = mib(along(Axis::Consumers, Side::Consumer)?);
+        let mut cpu = 0.0_f64;
         // Each with its like: what is packed arrives at a lower price.
-        let usual = at(&side(Axis::ValueBytes, "consumer")?, 0)?;
-        let mut cpu_off = 0.0_f64;
         for (axis, like) in
             [(Axis::Partitions, usual), (Axis::Consumers, usual), (Axis::Accounts, usual), (Axis::Records, consumer)]
         {
             // A short run is mostly its start.
-            let long = side(axis, "consumer")?;
-            let long = long.iter().filter(|(value, _)| axis != Axis::Records || *value >= USUAL_RECORDS);
-            let off =
-                |figures: &ScaleFigures| (figures.cpu_seconds_per_million / like.cpu_seconds_per_million - 1.0).abs();
-            cpu_off = long.map(|(_, figures)| off(figures)).fold(cpu_off, f64::max);
+            let points = along(axis, Side::Consumer)?;
+            let long = points.iter().filter(|(value, _)| axis != Axis::Records || *value >= RECORDS);
+            let off = |figures: &ScaleFigures| figures.cpu_seconds_per_million / like.cpu_seconds_per_million - 1.0;
+            cpu = long.map(|(_, figures)| off(figures).abs()).fold(cpu, f64::max);
         }
-        let (cpu_by_bytes, mib_by_partitions) = (Line::through(&by_bytes)?, Line::through(&by_partitions)?);
+        let cpu_by_bytes = Line::through(&by_bytes)?;
+        let all_own = Line::through(&by_partitions)?;
         let deviation = Deviation {
-            cpu: cpu_off,
+            cpu,
             cpu_by_bytes: cpu_by_bytes.deviation(&by_bytes),
-            mib_by_partitions: mib_by_partitions.deviation(&by_partitions),
+            mib_by_partitions: all_own.deviation(&by_partitions),
         };
-        Some(Self { consumer, producer, cpu_by_bytes, mib_by_partitions, deviation })
+        let memory = Memory { all_own, shown: shown(all_own, &shared)? };
+        Some(Self { consumer, producer, cpu_by_bytes, memory, deviation })
     }
 
     /// What so many records a second take.
@@ -157,46 +170,45 @@ impl Measured {
         let of_a_copy = self.producer.broker_cpu_seconds_per_million + self.consumer.broker_cpu_seconds_per_million;
         let bytes = rate * self.producer.packed_bytes;
         let network_in = bytes * REPLICAS;
+        let kept = network_in * RETENTION_HOURS * 3_600.0;
         let bounds = [
             ("processors", cpus(of_a_copy * REPLICAS) / BROKER_CPUS),
             // What comes in goes out as often: to followers and to one group of consumers.
             ("network", network_in / (BROKER_NETWORK * USED)),
-            ("disk", network_in / (BROKER_DISK * USED)),
+            ("disks' speed", network_in / (BROKER_DISK * USED)),
+            ("disks' size", kept / (BROKER_DISK_BYTES * USED)),
             ("replicas", REPLICAS),
         ];
-        let (bound_by, brokers) = bounds.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).expect("four bounds");
+        let (bound_by, brokers) = bounds.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).expect("five bounds");
         let brokers = brokers.ceil();
-        let kept = network_in * RETENTION_HOURS * 3_600.0;
         let all_cpus = (consumers + producers) * CLIENT_CPUS + brokers * BROKER_CPUS;
         // Two of three producers and consumers are in another zone than the leader; both followers are.
         let between_zones = bytes * (2.0 / 3.0 + (REPLICAS - 1.0) + 2.0 / 3.0) * 3_600.0;
         Plan {
             partitions,
             consumers,
-            consumer_mib: self.mib_by_partitions.at((partitions / consumers).ceil()),
+            consumer_mib: self.memory.mib((partitions / consumers).ceil(), partitions),
             producers,
             brokers,
             bound_by,
             network_in,
             kept,
-            usd_an_hour: [
-                all_cpus * CPU_HOUR_USD,
-                kept / 1e9 / USED * DISK_GB_MONTH_USD / HOURS_A_MONTH,
-                between_zones / 1e9 * ZONE_GB_USD,
-            ],
+            cpus_usd: all_cpus * CPU_HOUR_USD,
+            disks_usd: kept / USED / 1e9 * DISK_GB_MONTH_USD / HOURS_A_MONTH,
+            zones_usd: between_zones / 1e9 * ZONE_GB_USD,
         }
     }
 
     /// For docs/capacity.md.
     #[must_use]
     pub fn table(&self) -> String {
-        let Self { consumer, producer, cpu_by_bytes, mib_by_partitions, deviation } = self;
-        let percent = |share: f64| share * 100.0;
+        let Self { consumer, producer, cpu_by_bytes, memory, deviation } = self;
         let mut text = format!(
             "A record of {:.0} bytes, {:.0} packed by snappy: consumer {:.2}, producer {:.2} CPU seconds a million, broker \
-             {:.2} to take them in and {:.2} to give them out. A consumer takes {:.2} + {:.2} a kB; {:.0} MiB + {:.1} a \
-             partition. Furthest from that of all points measured: CPU {:.0} %, by bytes {:.0} %, memory {:.0} %.\n\n\
-             | records/s |",
+             {:.2} to take them in and {:.2} to give them out. Records that are not in the usual form: {:.2} and {:.2} more \
+             for each kB. A consumer's memory: {:.0} MiB, {:.1} for each partition it works on, {:.2} for each there is. \
+             Of all runs of a million records and more, the one furthest from that: CPU {:.0} %, by bytes {:.0} %, memory \
+             {:.0} %.\n\n| records/s |",
             producer.record_bytes,
             producer.packed_bytes,
             consumer.cpu_seconds_per_million,
@@ -205,11 +217,12 @@ impl Measured {
             consumer.broker_cpu_seconds_per_million,
             cpu_by_bytes.at_zero,
             cpu_by_bytes.slope * 1e3,
-            mib_by_partitions.at_zero,
-            mib_by_partitions.slope,
-            percent(deviation.cpu),
-            percent(deviation.cpu_by_bytes),
-            percent(deviation.mib_by_partitions),
+            memory.all_own.at_zero,
+            memory.all_own.slope - memory.shown,
+            memory.shown,
+            deviation.cpu * 100.0,
+            deviation.cpu_by_bytes * 100.0,
+            deviation.mib_by_partitions * 100.0,
         );
         let plans = RATES.map(|rate| self.plan(rate));
         for rate in RATES {
@@ -223,15 +236,31 @@ impl Measured {
         row("consumers, of 4 processors", &|plan| grouped(plan.consumers));
         row("memory of each, MiB", &|plan| grouped(plan.consumer_mib));
         row("producers, of 4 processors", &|plan| grouped(plan.producers));
-        row("brokers, of 16 processors, 10 Gbit/s, 500 MB/s", &|plan| grouped(plan.brokers));
+        row("brokers, of 16 processors, 10 Gbit/s, 16 TB that take 500 MB/s", &|plan| grouped(plan.brokers));
         row("… of which there are so many for their", &|plan| plan.bound_by.to_owned());
         row("into all brokers, GB/s", &|plan| format!("{:.2}", plan.network_in / 1e9));
         row("kept for 24 hours, three times, TB", &|plan| grouped(plan.kept / 1e12));
-        row("processors, USD an hour", &|plan| grouped(plan.usd_an_hour[0]));
-        row("disks, USD an hour", &|plan| grouped(plan.usd_an_hour[1]));
-        row("between zones, USD an hour", &|plan| grouped(plan.usd_an_hour[2]));
+        row("processors, USD an hour", &|plan| grouped(plan.cpus_usd));
+        row("disks, USD an hour", &|plan| grouped(plan.disks_usd));
+        row("between zones, USD an hour", &|plan| grouped(plan.zones_usd));
         text
     }
+}
+
+impl Memory {
+    fn mib(self, own: f64, all: f64) -> f64 {
+        self.all_own.at(own) + self.shown * (all - own)
+    }
+}
+
+/// What a partition costs whoever does not work on it: with more consumers on the same partitions, each works on fewer and
+/// shows as many.
+fn shown(all_own: Line, shared: &[(f64, f64)]) -> Option<f64> {
+    let (&(fewest, alone), &(most, beside_others)) = (shared.first()?, shared.last()?);
+    // The last point has one partition each, so there are as many as consumers.
+    let own_fewer = most / fewest - 1.0;
+    let own = (alone - beside_others) / own_fewer;
+    Some((all_own.slope - own).clamp(0.0, all_own.slope.max(0.0)))
 }
 
 #[cfg(test)]
@@ -252,42 +281,63 @@ mod tests {
     }
 
     fn medians() -> ScaleMedians {
-        let both = |figures: ScaleFigures| BTreeMap::from([("consumer", figures), ("producer", figures)]);
-        let same = |values: &[u64]| values.iter().map(|&value| (value, both(figures(2.0, 10.0, 300.0)))).collect();
+        let both = |figures: ScaleFigures| BTreeMap::from([(Side::Consumer, figures), (Side::Producer, figures)]);
+        let axis = |points: &[(u64, f64, f64, f64)]| {
+            points.iter().map(|&(value, cpu, mib, bytes)| (value, both(figures(cpu, mib, bytes)))).collect()
+        };
         BTreeMap::from([
-            (
-                Axis::Partitions,
-                BTreeMap::from([(1, both(figures(2.0, 12.0, 300.0))), (4, both(figures(2.0, 18.0, 300.0)))]),
-            ),
-            (Axis::Consumers, same(&[1, 2])),
-            (Axis::Accounts, same(&[10])),
-            (
-                Axis::ValueBytes,
-                BTreeMap::from([(0, both(figures(2.0, 0.0, 300.0))), (1_000, both(figures(4.0, 0.0, 1_300.0)))]),
-            ),
-            (Axis::Records, same(&[1_000_000])),
+            // 10 MiB, and 2 for each partition.
+            (Axis::Partitions, axis(&[(1, 2.0, 12.0, 300.0), (4, 2.0, 18.0, 300.0)])),
+            // Of these, 1.5 for each of its own: 26 with eight of its own, 15.5 with one.
+            (Axis::Consumers, axis(&[(1, 2.0, 26.0, 300.0), (8, 2.0, 15.5, 300.0)])),
+            (Axis::Accounts, axis(&[(10, 2.0, 10.0, 300.0)])),
+            (Axis::ValueBytes, axis(&[(0, 2.0, 0.0, 300.0), (400, 3.0, 0.0, 500.0), (1_400, 5.0, 0.0, 1_500.0)])),
+            (Axis::Records, axis(&[(100_000, 9.0, 10.0, 300.0), (1_000_000, 2.0, 10.0, 300.0)])),
         ])
+    }
+
+    fn assert_near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found}, not {expected}");
     }
 
     #[test]
     fn a_plan_has_twice_the_processors_that_the_work_takes_and_at_least_three_brokers() {
         let measured = Measured::of(&medians()).unwrap();
         let plan = measured.plan(1e6);
-        // 2 CPU seconds a second, at half load 4: one consumer, six partitions, 10 MiB and 2 for each.
+        // 2 CPU seconds a second, at half load 4: one consumer, six partitions.
         assert_eq!((plan.consumers, plan.partitions, plan.producers), (1.0, 6.0, 1.0));
-        assert!((plan.consumer_mib - 22.0).abs() < 1e-9, "{plan:?}");
-        assert_eq!((plan.brokers, plan.bound_by), (3.0, "replicas"));
-        let large = measured.plan(1e8);
-        // 3 CPU seconds a million for three copies, at half load: 600 processors; 30 GB/s on disks of 250 MB/s.
-        assert_eq!((large.brokers, large.bound_by), (120.0, "disk"));
-        assert!((measured.cpu_by_bytes.slope - 0.002).abs() < 1e-9, "{measured:?}");
+        assert_near(plan.consumer_mib, 22.0);
+        // 3 copies of 100 MB/s for a day are 25.92 TB: at half use, four brokers of 16 TB.
+        assert_eq!((plan.brokers, plan.bound_by), (4.0, "disks' size"));
+        assert_near(plan.network_in, 3e8);
+        assert_near(plan.kept, 2.592e13);
+        assert_near(plan.cpus_usd, f64::from(4 + 4 + 4 * 16) * 0.05);
+        assert_near(plan.disks_usd, 51_840.0 * 0.08 / 730.0);
+        // 100 MB/s, of which 10/3 cross zones: 1200 GB an hour.
+        assert_near(plan.zones_usd, 24.0);
+        assert_near(measured.plan(1.0).brokers, REPLICAS);
+    }
+
+    #[test]
+    fn memory_counts_the_partitions_that_others_work_on_too() {
+        let plan = Measured::of(&medians()).unwrap().plan(1e8);
+        // 100 consumers and 600 partitions: six each of 2 MiB, 594 others of half a MiB.
+        assert_eq!((plan.consumers, plan.partitions), (100.0, 600.0));
+        assert_near(plan.consumer_mib, 22.0 + 594.0 * 0.5);
+    }
+
+    #[test]
+    fn what_bytes_cost_is_told_apart_from_what_another_form_costs() {
+        let measured = Measured::of(&medians()).unwrap();
+        assert_near(measured.cpu_by_bytes.slope, 0.002);
+        assert_near(measured.cpu_by_bytes.at_zero, 2.0);
     }
 
     #[test]
     fn a_point_off_the_line_shows_in_the_deviation_and_a_missing_axis_in_no_model() {
         let mut off = medians();
-        off.get_mut(&Axis::Consumers).unwrap().get_mut(&2).unwrap().insert("consumer", figures(3.0, 10.0, 300.0));
-        assert!((Measured::of(&off).unwrap().deviation.cpu - 0.5).abs() < 1e-9);
+        off.get_mut(&Axis::Consumers).unwrap().get_mut(&8).unwrap().insert(Side::Consumer, figures(3.0, 15.5, 300.0));
+        assert_near(Measured::of(&off).unwrap().deviation.cpu, 0.5);
         off.remove(&Axis::Accounts);
         assert!(Measured::of(&off).is_none());
     }

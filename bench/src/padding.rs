@@ -20,16 +20,23 @@ pub fn pad(client: &mut Client, from: &str, to: &str, value_bytes: usize) -> Che
         let end = client.log_end(from, partition)?;
         let mut records = Vec::new();
         let mut reader = Client::new(client.bootstrap());
-        let mut failed = None;
+        let mut failed: Option<Failure> = None;
         reader.read_range(from, partition, 0, end, |record| {
-            let value = record.value.as_deref().and_then(|value| padded(value, value_bytes));
-            records.push(Record { value: value.map(Into::into), ..record });
-            if records.len() * value_bytes >= BATCH_BYTES && failed.is_none() {
-                failed = client.append(to, partition, &Batch::of(std::mem::take(&mut records))).err();
+            if failed.is_some() {
+                return;
+            }
+            let Some(value) = record.value.as_deref().and_then(|value| padded(value, value_bytes)) else {
+                failed = Some(Failure::new(format!("{from}/{partition} has no object at {}", record.offset)));
+                return;
+            };
+            records.push(Record { value: Some(value.into()), ..record });
+            if records.len() * value_bytes >= BATCH_BYTES {
+                let batch = Batch::of(std::mem::take(&mut records));
+                failed = client.append(to, partition, &batch).err().map(Failure::from);
             }
         })?;
-        if let Some(error) = failed {
-            return Err(error.into());
+        if let Some(failure) = failed {
+            return Err(failure);
         }
         if !records.is_empty() {
             client.append(to, partition, &Batch::of(records))?;
@@ -41,7 +48,7 @@ pub fn pad(client: &mut Client, from: &str, to: &str, value_bytes: usize) -> Che
 /// `{"a":1}` becomes `{"a":1,"padding":"…"}`.
 fn padded(value: &[u8], value_bytes: usize) -> Option<Vec<u8>> {
     const AROUND: usize = r#","padding":"""#.len();
-    let members = value.strip_suffix(b"}")?;
+    let members = value.strip_suffix(b"}").filter(|members| members.starts_with(b"{"))?;
     let filler = vec![b'p'; value_bytes.saturating_sub(value.len() + AROUND)];
     Some([members, br#","padding":""#, &filler, br#""}"#].concat())
 }
@@ -80,5 +87,6 @@ mod tests {
         let parsed: serde_json::Value = serde_json::from_slice(&value).unwrap();
         assert_eq!((parsed["a"].as_u64(), parsed["padding"].as_str().map(str::len)), (Some(1), Some(20)));
         assert_eq!(padded(br#"{"a":1}"#, 5).unwrap(), br#"{"a":1,"padding":""}"#, "never cut");
+        assert_eq!(padded(b"no object", 40), None);
     }
 }

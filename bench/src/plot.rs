@@ -9,7 +9,7 @@ use crate::{
     latency::{LatencyFigures, LatencyResults, TITLES},
     program::{Maker, PROGRAMS, Program},
     results::{Figures, Results, folder},
-    scale::ScaleResults,
+    scale::{ScaleResults, Side},
 };
 
 const WIDTH: u32 = 860;
@@ -134,7 +134,7 @@ fn draw_latency(results: &LatencyResults) -> Result<(), Box<dyn std::error::Erro
     Ok(())
 }
 
-/// Draws what a record costs a consumer along each axis, as a multiple of what it costs at the axis's cheapest point.
+/// Draws what a record costs a consumer along each axis.
 ///
 /// # Errors
 /// When the file can't be written.
@@ -149,13 +149,13 @@ fn draw_scale(results: &ScaleResults) -> Result<(), Box<dyn std::error::Error>> 
     let title = "What a million records cost a consumer, CPU seconds, when one thing changes";
     area.draw(&Text::new(title, (16, 12), (FONT, 19).into_font()))?;
     let axes: Vec<_> = results.medians.iter().collect();
-    let highest = axes.iter().flat_map(|(_, values)| values.values()).filter_map(|sides| sides.get("consumer"));
+    let highest = axes.iter().flat_map(|(_, values)| values.values()).filter_map(|sides| sides.get(&Side::Consumer));
     let highest = highest.map(|figures| figures.cpu_seconds_per_million).fold(1.0, f64::max) * 1.2;
     let below = area.margin(40, 0, 0, 0);
     for (panel, (axis, values)) in below.split_evenly((1, axes.len().max(1))).iter().zip(axes) {
         let points: Vec<(u64, f64)> = values
             .iter()
-            .filter_map(|(value, sides)| Some((*value, sides.get("consumer")?.cpu_seconds_per_million)))
+            .filter_map(|(value, sides)| Some((*value, sides.get(&Side::Consumer)?.cpu_seconds_per_million)))
             .collect();
         let count = i32::try_from(points.len())?;
         let mut chart = ChartBuilder::on(panel)

@@ -1,13 +1,13 @@
 //! Whether a record costs the same whatever there is of the rest: partitions, consumers, accounts, bytes, records. One of
 //! these is changed at a time; everything else stays as in [`crate::place`].
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
 use e2e::{Checked, Failure, binaries::binaries, claim, cluster::Lab, process::Process};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    cost::{self, Cost},
+    cost,
     flags::ScaleSettings,
     model, padding,
     place::{ACCOUNTS, PARTITIONS, Place},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Axis {
     /// Partitions of the topic.
@@ -31,11 +31,25 @@ pub enum Axis {
     Records,
 }
 
+/// Who does something with the records of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Makes them.
+    Producer,
+    /// Counts them.
+    Consumer,
+}
+
 /// Partitions that consumers share.
 const SHARED_PARTITIONS: i32 = 8;
-/// Records of a run, unless their number is what is changed, and of the larger ones when their size is.
+/// Records of a run, unless their number is what is changed.
 pub const RECORDS: u64 = 1_000_000;
-const PADDED_BYTES: u64 = 2_000_000_000;
+/// Records that are made larger: as many at every size, so that what a run costs besides them is the same.
+const RECORDS_PADDED: u64 = 400_000;
+/// Bytes of their values; 0 is as the producer makes them. The smallest has hardly more than that: such records are read by the
+/// general reader of JSON, and what that costs should not look like the cost of bytes.
+const VALUE_BYTES: [u64; 5] = [0, 400, 1_000, 3_000, 10_000];
 /// Enough to fill each partition's id window.
 const RECORDS_OF_A_PARTITION: u64 = 110_000;
 /// Records of the axis of that name, up to as many as are asked for.
@@ -61,8 +75,8 @@ pub struct ScaleSample {
     pub axis: Axis,
     /// To this.
     pub value: u64,
-    /// `producer` or `consumer`.
-    pub side: &'static str,
+    /// Which of both it is.
+    pub side: Side,
     /// The round, from 1.
     pub round: u32,
     /// Records.
@@ -82,7 +96,7 @@ pub struct ScaleSample {
 }
 
 /// Medians of one side of a point.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ScaleFigures {
     /// Mean bytes of a record, key and headers included.
     pub record_bytes: f64,
@@ -99,7 +113,7 @@ pub struct ScaleFigures {
 }
 
 /// By axis, by value, by side.
-pub type ScaleMedians = BTreeMap<Axis, BTreeMap<u64, BTreeMap<&'static str, ScaleFigures>>>;
+pub type ScaleMedians = BTreeMap<Axis, BTreeMap<u64, BTreeMap<Side, ScaleFigures>>>;
 
 /// A measurement.
 #[derive(Debug, Serialize)]
@@ -138,18 +152,20 @@ fn points(records_max: u64) -> Vec<Point> {
         records: RECORDS,
     };
     let mut all = Vec::new();
-    for (partitions, value) in [(1, 1), (4, 4), (16, 16), (64, 64)] {
+    for partitions in [1_i32, 4, 16, 64] {
+        let value = u64::from(partitions.cast_unsigned());
         let records = RECORDS.max(value * RECORDS_OF_A_PARTITION);
         all.push(Point { axis: Axis::Partitions, value, partitions, records, ..usual });
     }
-    for (consumers, value) in [(1, 1), (2, 2), (4, 4), (8, 8)] {
+    for consumers in [1_i32, 2, 4, 8] {
+        let value = u64::from(consumers.cast_unsigned());
         all.push(Point { axis: Axis::Consumers, value, partitions: SHARED_PARTITIONS, consumers, ..usual });
     }
     for accounts in [10, 1_000, 100_000, 10_000_000] {
         all.push(Point { axis: Axis::Accounts, value: accounts, accounts, ..usual });
     }
-    for bytes in [0, 1_000, 3_000, 10_000] {
-        let records = PADDED_BYTES.checked_div(bytes).unwrap_or(RECORDS).min(RECORDS);
+    for bytes in VALUE_BYTES {
+        let records = if bytes == 0 { RECORDS } else { RECORDS_PADDED };
         all.push(Point { axis: Axis::ValueBytes, value: bytes, records, ..usual });
     }
     for records in RECORDS_AXIS.into_iter().filter(|records| *records <= records_max) {
@@ -173,7 +189,7 @@ pub fn measure(settings: &ScaleSettings) -> Checked {
             let samples = run.both_sides().map_err(|failure| failure.during(&name))?;
             for sample in &samples {
                 eprintln!(
-                    "{name} {:<8} {:>9.0} records/s {:>6.2} CPU s per million (broker {:>5.2}) {:>5.0} MiB",
+                    "{name} {:<8?} {:>9.0} records/s {:>6.2} CPU s per million (broker {:>5.2}) {:>5.0} MiB",
                     sample.side,
                     sample.records as f64 / sample.seconds,
                     sample.cpu_seconds_per_million,
@@ -186,17 +202,37 @@ pub fn measure(settings: &ScaleSettings) -> Checked {
     }
     found.conclude();
     println!("{}", found.table());
-    let plan = model::Measured::of(&found.medians).map(|measured| measured.table());
-    let plan = plan.ok_or_else(|| Failure::new("the model needs all axes"))?;
-    println!("{plan}");
-    if settings.results {
-        results::write_json("scale.json", &found)?;
-        results::write_table("scale", &found.table(), results::CAPACITY)?;
-        results::write_table("capacity", &plan, results::CAPACITY)?;
-        plot::scale(&found)?;
-        eprintln!("written: {}", results::folder().display());
+    if !settings.results {
+        println!("{}", plan_of(&found.medians)?);
+        return Ok(());
     }
-    Ok(())
+    results::write_json("scale.json", &found)?;
+    results::write_table("scale", &found.table(), results::CAPACITY)?;
+    plot::scale(&found)?;
+    eprintln!("written: {}", results::folder().display());
+    plan()
+}
+
+/// Works out again what larger loads need, from what was measured last.
+///
+/// # Errors
+/// When nothing was.
+pub fn plan() -> Checked {
+    #[derive(Deserialize)]
+    struct Known {
+        medians: ScaleMedians,
+    }
+    let path = results::folder().join("scale.json");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::new(format!("{}: {error}; measure `scale` first", path.display())))?;
+    let plan = plan_of(&serde_json::from_str::<Known>(&text)?.medians)?;
+    println!("{plan}");
+    results::write_table("capacity", &plan, results::CAPACITY)
+}
+
+fn plan_of(medians: &ScaleMedians) -> Checked<String> {
+    let measured = model::Measured::of(medians).ok_or_else(|| Failure::new("the model needs all axes"))?;
+    Ok(measured.table())
 }
 
 /// One point in one round.
@@ -213,7 +249,7 @@ impl Run<'_, '_> {
         let Point { axis, value, partitions, .. } = self.point;
         let stage = &self.place.stage;
         stage.create(self.topic, partitions, &[])?;
-        let mut samples = vec![self.sample("producer", || Ok(vec![self.producer()?]))?];
+        let mut samples = vec![self.sample(Side::Producer, || Ok(vec![self.producer()?]))?];
         if axis == Axis::ValueBytes && value > 0 {
             let padded = format!("{}-padded", self.topic);
             stage.create(&padded, partitions, &[])?;
@@ -231,7 +267,7 @@ impl Run<'_, '_> {
     }
 
     fn counted(&self) -> Checked<ScaleSample> {
-        let sample = self.sample("consumer", || self.consumers())?;
+        let sample = self.sample(Side::Consumer, || self.consumers())?;
         // Each has counted its partitions; together all of them.
         let consumer = self.place.tally(&binaries()?.consumer, self.topic, &["summary", "--json"], &[]);
         let mut consumer = consumer?;
@@ -261,14 +297,18 @@ impl Run<'_, '_> {
             .collect()
     }
 
-    fn sample(&self, side: &'static str, start: impl FnOnce() -> Checked<Vec<Process>>) -> Checked<ScaleSample> {
+    fn sample(&self, side: Side, start: impl FnOnce() -> Checked<Vec<Process>>) -> Checked<ScaleSample> {
         let Point { axis, value, records, .. } = self.point;
-        let broker = || self.place.stage.cluster().process_id().and_then(cost::cpu_seconds).unwrap_or_default();
-        let broker_before = broker();
-        let began = std::time::Instant::now();
+        let broker = || {
+            let seconds = self.place.stage.cluster().process_id().and_then(cost::cpu_seconds);
+            seconds.ok_or_else(|| Failure::new("the broker is gone"))
+        };
+        let broker_before = broker()?;
+        let began = Instant::now();
         let mut processes = start()?;
-        let costs = processes.iter_mut().map(cost::of).collect::<Checked<Vec<Cost>>>()?;
+        let costs = cost::of_all(&mut processes)?;
         let seconds = began.elapsed().as_secs_f64();
+        let broker_cpu_seconds = broker()? - broker_before;
         let (record_bytes, packed_bytes) = padding::mean_bytes(&mut self.place.stage.client(), self.topic)?;
         #[expect(clippy::cast_precision_loss, reason = "costs to three digits")]
         let per_million = |cpu_seconds: f64| cpu_seconds * 1e6 / records as f64;
@@ -282,7 +322,7 @@ impl Run<'_, '_> {
             packed_bytes,
             seconds,
             cpu_seconds_per_million: per_million(costs.iter().map(|cost| cost.cpu_seconds).sum()),
-            broker_cpu_seconds_per_million: per_million(broker() - broker_before),
+            broker_cpu_seconds_per_million: per_million(broker_cpu_seconds),
             peak_mib: costs.iter().map(|cost| cost.peak_mib).fold(0.0, f64::max),
         })
     }
@@ -291,14 +331,10 @@ impl Run<'_, '_> {
 impl ScaleResults {
     fn conclude(&mut self) {
         for ScaleSample { axis, value, side, .. } in &self.samples {
-            let same = || {
-                let mut samples = self.samples.iter();
-                samples
-                    .by_ref()
-                    .filter(|other| (other.axis, other.value, other.side) == (*axis, *value, *side))
-                    .collect::<Vec<_>>()
-            };
-            let median = |of: fn(&ScaleSample) -> f64| Spread::of(same().into_iter().map(of)).median;
+            let same =
+                self.samples.iter().filter(|other| (other.axis, other.value, other.side) == (*axis, *value, *side));
+            let same: Vec<&ScaleSample> = same.collect();
+            let median = |of: fn(&ScaleSample) -> f64| Spread::of(same.iter().copied().map(of)).median;
             #[expect(clippy::cast_precision_loss, reason = "rates to three digits")]
             let figures = ScaleFigures {
                 record_bytes: median(|sample| sample.record_bytes),
@@ -308,7 +344,7 @@ impl ScaleResults {
                 broker_cpu_seconds_per_million: median(|sample| sample.broker_cpu_seconds_per_million),
                 peak_mib: median(|sample| sample.peak_mib),
             };
-            self.medians.entry(*axis).or_default().entry(*value).or_default().insert(side, figures);
+            self.medians.entry(*axis).or_default().entry(*value).or_default().insert(*side, figures);
         }
     }
 
@@ -323,8 +359,8 @@ impl ScaleResults {
         );
         for (axis, values) in &self.medians {
             for (value, sides) in values {
-                let cells = |side: &str| {
-                    sides.get(side).map_or("– | – | –".to_owned(), |figures| {
+                let cells = |side: Side| {
+                    sides.get(&side).map_or("– | – | –".to_owned(), |figures| {
                         let ScaleFigures { records_per_second, cpu_seconds_per_million, peak_mib, .. } = figures;
                         format!("{} | {cpu_seconds_per_million:.2} | {peak_mib:.0}", grouped(*records_per_second))
                     })
@@ -334,8 +370,13 @@ impl ScaleResults {
                     #[expect(clippy::cast_precision_loss, reason = "small")]
                     (_, value) => grouped(*value as f64),
                 };
-                let _ =
-                    writeln!(text, "| {} | {shown} | {} | {} |", axis.title(), cells("consumer"), cells("producer"));
+                let _ = writeln!(
+                    text,
+                    "| {} | {shown} | {} | {} |",
+                    axis.title(),
+                    cells(Side::Consumer),
+                    cells(Side::Producer)
+                );
             }
         }
         text

@@ -43,6 +43,7 @@ pub fn measure(settings: &ThroughputSettings) -> Checked {
         },
         _ => true,
     });
+    claim!(results.not_run.is_empty() || !settings.require_peers, "can't be built here: {:?}", results.not_run);
     let payloads = payloads(&place)?;
     let mut logs = BTreeMap::new();
     for program in programs.iter().filter(|program| program.consumes()) {

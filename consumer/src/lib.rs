@@ -11,12 +11,14 @@
 //! can disagree with the state; the figures at an offset depend on the records before it and nothing else. Start with
 //! [`worker`] to follow a record, with [`fold`] for the rules.
 
+pub mod api;
 pub mod checkpoint;
 pub mod clock;
 pub mod command;
 mod crew;
 pub mod dead_letter;
 pub mod error;
+pub mod events;
 pub mod fingerprint;
 pub mod fold;
 pub mod folding;

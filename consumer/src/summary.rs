@@ -110,7 +110,7 @@ impl Summary {
 }
 
 /// `next_offset − first_offset = consumed + offsets without record + skipped`, besides the ledger's own equations.
-fn balances(snapshot: &Snapshot) -> bool {
+pub(crate) fn balances(snapshot: &Snapshot) -> bool {
     let offsets = snapshot.next_offset - snapshot.first_offset - snapshot.skipped;
     let ledger = &snapshot.ledger;
     ledger.is_balanced() && u64::try_from(offsets) == Ok(ledger.consumed + ledger.offsets_without_record)

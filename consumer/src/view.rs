@@ -61,7 +61,7 @@ impl Shown {
 pub struct Progress {
     /// Offset that is folded next.
     pub next_offset: AtomicI64,
-    /// Offset after the last replicated record, as of the last read.
+    /// Offset after the last replicated record, as of the last read; below 0 before the first one.
     pub high_watermark: AtomicI64,
     /// Records folded by this process, replays after a restart included.
     pub folded: AtomicU64,
@@ -74,7 +74,7 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             next_offset: AtomicI64::new(0),
-            high_watermark: AtomicI64::new(0),
+            high_watermark: AtomicI64::new(-1),
             folded: AtomicU64::new(0),
             idle_ms: AtomicI64::new(-1),
         }
@@ -85,6 +85,12 @@ impl View {
     /// Says how many partitions there are.
     pub fn set_partitions(&self, partitions: i32) {
         self.partitions.store(partitions, Relaxed);
+    }
+
+    /// How many partitions there are; 0 before anybody knows.
+    #[must_use]
+    pub fn partitions(&self) -> i32 {
+        self.partitions.load(Relaxed)
     }
 
     /// Says that everything in the state topic of `partition` has been seen.

@@ -1,4 +1,4 @@
-//! `GET`, as plainly as can be: what the programs serve needs no more.
+//! Asking, as plainly as can be: what the programs serve needs no more.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,21 +12,32 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
+    /// Status line and headers.
+    pub head: String,
     /// The body as text.
     pub body: String,
 }
 
+impl Answer {
+    /// The value of a header, if it has it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+}
+
 /// Asks for a path; `None` where there is no (complete) answer.
 #[must_use]
-pub fn get(server: SocketAddr, path: &str) -> Option<Answer> {
+pub fn ask(server: SocketAddr, method: &str, path: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect_timeout(&server, TIMEOUT).ok()?;
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     stream.set_write_timeout(Some(TIMEOUT)).ok()?;
     // HTTP/1.0: the server closes at the end and sends no chunks.
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: {server}\r\n\r\n").ok()?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nhost: {server}\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, body: body.to_owned() })
+    Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }

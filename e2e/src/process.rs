@@ -192,7 +192,16 @@ impl Process {
     /// When the process was not started with an address to serve at.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<http::Answer> {
-        http::get(self.http.expect("the scenario starts it with an HTTP address"), path)
+        self.ask("GET", path)
+    }
+
+    /// The same with another method.
+    ///
+    /// # Panics
+    /// When the process was not started with an address to serve at.
+    #[must_use]
+    pub fn ask(&self, method: &str, path: &str) -> Option<http::Answer> {
+        http::ask(self.http.expect("the scenario starts it with an HTTP address"), method, path)
     }
 
     /// The consumer's figures by HTTP; `None` while it has none to give.

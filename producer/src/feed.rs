@@ -75,7 +75,7 @@ impl Feed {
     }
 
     /// Waits for the next due time, or for less.
-    async fn wait(&self, until: Instant, shutdown: &Shutdown) {
+    async fn wait(&mut self, until: Instant, shutdown: &Shutdown) {
         let until = until.min(Instant::now() + BEAT_INTERVAL);
         tokio::select! {
             () = self.alarm.wait(until) => {}

@@ -181,7 +181,7 @@ impl Producer {
             generator: Generator::new(population, seed, id_salt),
             injector: Injector::new(seed, ratios),
             pace,
-            alarm: Alarm::new(),
+            alarm: Alarm::default(),
             count_max: count.unwrap_or(u64::MAX).min(due_max),
             stop_after: duration.filter(|_| pace.rate.is_none()),
             lanes,

@@ -31,8 +31,9 @@ pub use migration::{MIGRATIONS_MAX, Migration, windows_from};
 pub use repeats::IdWindow;
 pub use sequence::{Arrival, SEQUENCE_JUMP_MAX, SequenceTable};
 pub use settings::{FOLD_VERSION, FoldSettings};
-pub use snapshot::{GENERATION_MAX, LastRecord, SNAPSHOT_FORMAT, Snapshot, SnapshotError, SnapshotHead};
-pub use totals::{Cell, CurrencyCell, Grid, Totals, TotalsForm};
+pub use snapshot::{GENERATION_MAX, LastRecord, SNAPSHOT_FORMAT, Snapshot, SnapshotError, SnapshotHead, WindowShare};
+pub(crate) use totals::add_grid;
+pub use totals::{Cell, CurrencyCell, Grid, GridForm, Totals, TotalsForm};
 pub use window::{Punctuality, Windows};
 
 use calendar::Calendar;

@@ -76,6 +76,19 @@ pub(super) struct WindowForm {
     cells: GridForm,
 }
 
+/// A partition's share of a window that still takes transactions.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowShare<'s> {
+    /// Start, in milliseconds since the epoch; belongs to the window.
+    pub start_ms: i64,
+    /// End, in milliseconds since the epoch; does not belong to the window.
+    pub end_ms: i64,
+    /// Late transactions that it took since it closed.
+    pub revision: u64,
+    /// Counts and sums by kind and currency.
+    pub cells: &'s GridForm,
+}
+
 /// Why a snapshot can't be gone on from.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
@@ -163,6 +176,28 @@ impl Snapshot {
     #[must_use]
     pub fn order(&self) -> (u64, i64) {
         (self.generation, self.next_offset)
+    }
+
+    /// The windows that still take transactions, in order of their start.
+    pub fn windows(&self) -> impl Iterator<Item = WindowShare<'_>> {
+        let calendar = Calendar::new(&self.settings, &self.migrations);
+        self.windows.iter().map(move |form| WindowShare {
+            start_ms: form.start_ms,
+            end_ms: calendar.span(form.start_ms).end_ms,
+            revision: form.revision,
+            cells: &form.cells,
+        })
+    }
+
+    /// Producer processes that have numbered records: incarnation, last sequence, last offset.
+    pub fn producers(&self) -> impl Iterator<Item = (&str, u64, i64)> {
+        self.sequences.iter().map(|(incarnation, sequence, offset)| (incarnation.as_str(), *sequence, *offset))
+    }
+
+    /// How many producer processes were forgotten to make room.
+    #[must_use]
+    pub fn producers_evicted(&self) -> u64 {
+        self.sequences_evicted
     }
 
     /// The snapshot as the value of a record.

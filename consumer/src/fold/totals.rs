@@ -89,7 +89,7 @@ pub struct Grid {
 }
 
 /// A grid as it is written down: member, currency, cell; only those that are not empty.
-pub(crate) type GridForm = BTreeMap<String, BTreeMap<String, Cell>>;
+pub type GridForm = BTreeMap<String, BTreeMap<String, Cell>>;
 
 impl Grid {
     /// An empty grid for a list of `members`.
@@ -195,7 +195,8 @@ impl TotalsForm {
     }
 }
 
-fn add_grid(sum: &mut GridForm, other: &GridForm) {
+/// Adds another grid of the same list.
+pub(crate) fn add_grid(sum: &mut GridForm, other: &GridForm) {
     for (member, cells) in other {
         let row = sum.entry(member.clone()).or_default();
         for (currency, cell) in cells {

@@ -3,6 +3,7 @@
 //! A scenario gets a [`Stage`] and either holds or says why not. Names are sentences; the list below is the order of
 //! running: the long ones first, so that none is left alone at the end.
 
+mod api;
 mod bad_input;
 mod counting;
 mod crashes;
@@ -97,6 +98,7 @@ scenarios! {
     EveryBroker, Nothing, history::a_lost_state_topic_is_refused_and_points_to_reset;
     EveryBroker, Nothing, crashes::sigterm_drains_and_ends_well;
     EveryBroker, Nothing, counting::the_summary_is_the_same_by_http_and_from_outside;
+    EveryBroker, Nothing, api::every_answer_is_as_the_openapi_document_says_and_they_agree;
     EveryBroker, Nothing, counting::the_same_seed_and_start_give_the_same_bytes;
     EveryBroker, Nothing, counting::an_idle_consumer_ends_when_told_to;
     EveryBroker, Nothing, crashes::fail_after_dies_with_its_own_code;

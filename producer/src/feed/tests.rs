@@ -20,7 +20,7 @@ fn feed(rate: Option<u32>, count: u64, lane_bytes: usize) -> Feed {
         generator: Generator::new(Arc::new(Population::new(seed, 1_000)), seed, 0),
         injector: Injector::new(seed, &ratios),
         pace: Pace { rate, epoch_us: EPOCH_US, start_time_ms: Some(EPOCH_US / 1_000) },
-        alarm: Alarm::new(),
+        alarm: Alarm::default(),
         count_max: count,
         stop_after: None,
         lanes: vec![Arc::new(Lane::new(lane_bytes))],

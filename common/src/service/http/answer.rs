@@ -29,11 +29,13 @@ pub fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-/// An error as a JSON answer: `{"error":{"code":"not_found","message":"…"}}`. `code` is for programs and never
-/// changes; `message` is for people and says what to do.
-pub fn error_response(status: StatusCode, code: &str, message: &str) -> Response {
-    let body = json!({"error": {"code": code, "message": message}}).to_string();
-    with_type(status, "application/json", Body::from(body))
+/// An error as a JSON answer, as RFC 9457 wants it:
+/// `{"status":404,"title":"Not Found","code":"not_found","detail":"…"}`. `code` is for programs and never changes;
+/// `detail` is for people and says what to do.
+pub fn error_response(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = json!({"status": status.as_u16(), "title": title, "code": code, "detail": detail}).to_string();
+    with_type(status, "application/problem+json", Body::from(body))
 }
 
 pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: Body) -> Response {

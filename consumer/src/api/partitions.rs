@@ -1,0 +1,105 @@
+//! How far each partition has come: durably, whoever works on it, and live where this process does.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use serde::Serialize;
+
+use crate::{
+    clock::format_time,
+    fold::{Ledger, Snapshot},
+    view::{Progress, View},
+};
+
+/// All partitions of the topic, in order.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionsAnswer {
+    /// One entry each.
+    pub partitions: Vec<PartitionAnswer>,
+}
+
+/// One partition.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionAnswer {
+    /// Its number.
+    pub partition: i32,
+    /// What is durable; null before its first snapshot.
+    pub durable: Option<Durable>,
+    /// How it is getting on right now; null where another process works on it, or none.
+    pub live: Option<Live>,
+}
+
+/// A partition's highest snapshot.
+#[derive(Clone, Debug, Serialize)]
+pub struct Durable {
+    /// First offset counted.
+    pub first_offset: i64,
+    /// Offset after the last one counted.
+    pub next_offset: i64,
+    /// Offsets deleted before they were read.
+    pub skipped: i64,
+    /// Event time reached; null before the first accepted transaction.
+    pub watermark: Option<String>,
+    /// How old these figures are, in milliseconds.
+    pub age_ms: i64,
+    /// Generation of the state.
+    pub generation: u64,
+    /// Where its records ended.
+    pub ledger: Ledger,
+}
+
+/// What the worker of a partition sees.
+#[derive(Clone, Debug, Serialize)]
+pub struct Live {
+    /// Offset that is folded next.
+    pub next_offset: i64,
+    /// Offset after the last replicated record, as of the last read.
+    pub high_watermark: i64,
+    /// Offsets not read yet.
+    pub lag_records: i64,
+    /// Records folded by this process, replays after a restart included.
+    pub folded: u64,
+}
+
+impl PartitionsAnswer {
+    /// As the view has them.
+    #[must_use]
+    pub fn of(view: &View, now_ms: i64) -> Self {
+        let progress = view.all_progress();
+        let live = |partition: i32| {
+            let own = progress.iter().find(|(own, _)| *own == partition);
+            own.and_then(|(_, progress)| Live::of(progress))
+        };
+        let one = |partition| PartitionAnswer {
+            partition,
+            durable: view.snapshot(partition).map(|snapshot| Durable::of(&snapshot, now_ms)),
+            live: live(partition),
+        };
+        Self { partitions: (0..view.partitions()).map(one).collect() }
+    }
+}
+
+impl Durable {
+    fn of(snapshot: &Snapshot, now_ms: i64) -> Self {
+        Self {
+            first_offset: snapshot.first_offset,
+            next_offset: snapshot.next_offset,
+            skipped: snapshot.skipped,
+            watermark: snapshot.watermark_ms.map(format_time),
+            age_ms: (now_ms - snapshot.written_at_ms).max(0),
+            generation: snapshot.generation,
+            ledger: snapshot.ledger,
+        }
+    }
+}
+
+impl Live {
+    /// `None` before the partition is restored and read from: its counters say nothing yet.
+    fn of(progress: &Arc<Progress>) -> Option<Self> {
+        let (next_offset, high_watermark) = (progress.next_offset.load(Relaxed), progress.high_watermark.load(Relaxed));
+        if progress.idle_ms.load(Relaxed) < 0 || high_watermark < 0 {
+            return None;
+        }
+        let lag_records = (high_watermark - next_offset).max(0);
+        Some(Self { next_offset, high_watermark, lag_records, folded: progress.folded.load(Relaxed) })
+    }
+}

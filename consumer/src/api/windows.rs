@@ -1,0 +1,178 @@
+//! The windows that still take transactions, open ones and closed ones, added up over all partitions. What is final and let
+//! go stands in the topic of closed windows.
+
+use std::collections::BTreeMap;
+
+use common::wire::parse_ms;
+use serde::{Deserialize, Serialize};
+
+use super::page;
+use crate::{
+    clock::format_time,
+    fold::{Cell, GridForm, Snapshot, WindowShare, add_grid},
+};
+
+/// What is asked for, as it stands in the URL.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowsAsked {
+    from: Option<String>,
+    to: Option<String>,
+    grouping: Option<String>,
+    limit: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowsQuery {
+    /// Windows that begin then or later, in milliseconds since the epoch.
+    pub from_ms: i64,
+    /// Windows that begin before then.
+    pub to_ms: i64,
+    /// How their transactions are told apart.
+    pub grouping: Grouping,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// How a window's transactions are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grouping {
+    /// By currency.
+    Currency,
+    /// By type, and in each by currency.
+    Type,
+}
+
+/// Windows, the newest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct WindowsAnswer {
+    /// How their transactions are told apart.
+    pub grouping: Grouping,
+    /// One entry each.
+    pub windows: Vec<WindowAnswer>,
+    /// Ask for those before this time (`to`) next; null where there are no more.
+    pub next_to: Option<String>,
+}
+
+/// One window.
+#[derive(Clone, Debug, Serialize)]
+pub struct WindowAnswer {
+    /// Its start, which belongs to it.
+    pub window_start: String,
+    /// Its end, which does not.
+    pub window_end: String,
+    /// Whether event time has reached its end in every partition that has any.
+    pub closed: bool,
+    /// Late transactions that it took after it had closed.
+    pub revision: u64,
+    /// Its transactions.
+    pub count: u64,
+    /// The same, and sums, by the grouping.
+    pub cells: Cells,
+}
+
+/// Counts and sums.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Cells {
+    /// By currency.
+    Currency(BTreeMap<String, Cell>),
+    /// By type, and in each by currency.
+    Type(GridForm),
+}
+
+impl Default for WindowsQuery {
+    fn default() -> Self {
+        Self { from_ms: i64::MIN, to_ms: i64::MAX, grouping: Grouping::Currency, limit: page::PAGE_USUAL }
+    }
+}
+
+impl WindowsQuery {
+    /// Reads what is asked for.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(asked: &WindowsAsked) -> Result<Self, Vec<String>> {
+        let mut wrong = Vec::new();
+        let mut time = |name: &str, text: Option<&String>, otherwise: i64| {
+            text.map_or(otherwise, |text| {
+                parse_ms(text).unwrap_or_else(|| {
+                    wrong.push(format!("{name}={text:?} is not a time such as 2026-11-20T19:12:00Z"));
+                    otherwise
+                })
+            })
+        };
+        let from_ms = time("from", asked.from.as_ref(), i64::MIN);
+        let to_ms = time("to", asked.to.as_ref(), i64::MAX);
+        let grouping = match asked.grouping.as_deref() {
+            None | Some("currency") => Grouping::Currency,
+            Some("type") => Grouping::Type,
+            Some(other) => {
+                wrong.push(format!("grouping={other:?} is neither currency nor type"));
+                Grouping::Currency
+            }
+        };
+        let limit = page::limit(asked.limit.as_deref(), &mut wrong);
+        if wrong.is_empty() { Ok(Self { from_ms, to_ms, grouping, limit }) } else { Err(wrong) }
+    }
+}
+
+/// A window's shares, added up.
+#[derive(Default)]
+struct Sum {
+    revision: u64,
+    cells: GridForm,
+}
+
+impl WindowsAnswer {
+    /// From one snapshot a partition.
+    #[must_use]
+    pub fn of(snapshots: &[impl AsRef<Snapshot>], query: &WindowsQuery) -> Self {
+        let mut sums: BTreeMap<(i64, i64), Sum> = BTreeMap::new();
+        for snapshot in snapshots {
+            for WindowShare { start_ms, end_ms, revision, cells } in snapshot.as_ref().windows() {
+                if (query.from_ms..query.to_ms).contains(&start_ms) {
+                    let sum = sums.entry((start_ms, end_ms)).or_default();
+                    sum.revision += revision;
+                    add_grid(&mut sum.cells, cells);
+                }
+            }
+        }
+        let reached = |end_ms: i64| {
+            let watermarks = snapshots.iter().filter_map(|snapshot| snapshot.as_ref().watermark_ms);
+            watermarks.min().is_some_and(|watermark_ms| watermark_ms >= end_ms)
+        };
+        // Where partitions were migrated at different times, two windows may begin at once; a page has both or neither.
+        let last_start_ms = sums.keys().rev().nth(query.limit - 1).map_or(i64::MIN, |(start_ms, _)| *start_ms);
+        let rest = sums.split_off(&(last_start_ms, i64::MIN));
+        let more = !sums.is_empty();
+        let newest = rest.into_iter().rev();
+        let windows = newest.map(|((start_ms, end_ms), Sum { revision, cells })| WindowAnswer {
+            window_start: format_time(start_ms),
+            window_end: format_time(end_ms),
+            closed: reached(end_ms),
+            revision,
+            count: cells.values().flat_map(BTreeMap::values).map(|cell| cell.count).sum(),
+            cells: query.grouping.of(cells),
+        });
+        let next_to = more.then(|| format_time(last_start_ms));
+        Self { grouping: query.grouping, windows: windows.collect(), next_to }
+    }
+}
+
+impl Grouping {
+    fn of(self, cells: GridForm) -> Cells {
+        match self {
+            Self::Type => Cells::Type(cells),
+            Self::Currency => {
+                let mut by_currency: BTreeMap<String, Cell> = BTreeMap::new();
+                for (currency, cell) in cells.into_values().flatten() {
+                    by_currency.entry(currency).or_default().add(&cell);
+                }
+                Cells::Currency(by_currency)
+            }
+        }
+    }
+}

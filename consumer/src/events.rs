@@ -1,0 +1,192 @@
+//! The figures as they change: once a second to whoever keeps a connection open for them, by server-sent events
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//!
+//! They are worked out once, however many look at them; a look costs the pipeline a few locks a second. Who doesn't
+//! take an event in time loses the connection, never a record: nothing waits for a browser.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, Sse},
+    },
+};
+use common::service::error_response;
+use futures_util::{Stream, stream};
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{LedgerAnswer, PartitionsAnswer, WindowsAnswer, WindowsQuery},
+    clock::{format_time, now_ms},
+    latency::Stage,
+    view::View,
+};
+
+/// Connections that are kept open for events at most; the others are for probes, scrapers and single questions.
+pub const STREAMS_MAX: usize = 64;
+/// Time between two events.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Figures this old are worked out again. Less than an interval, for no two connections have their seconds together.
+const FRESH_FOR: Duration = Duration::from_millis(900);
+/// A latency of the last second is one only if somebody looked a second before.
+const LATENCY_SPAN_MAX: Duration = Duration::from_secs(5);
+/// Windows of an event.
+const WINDOWS: usize = 12;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Events {
+    view: Arc<View>,
+    places: Arc<Semaphore>,
+    latest: Mutex<Option<Latest>>,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Latest {
+    made_at: Instant,
+    text: Arc<str>,
+    folded: Histogram<u64>,
+}
+
+impl Events {
+    /// Of what `view` shows, until `stopping`.
+    #[must_use]
+    pub fn new(view: Arc<View>, stopping: CancellationToken) -> Self {
+        Self { view, places: Arc::new(Semaphore::new(STREAMS_MAX)), latest: Mutex::default(), stopping }
+    }
+
+    /// Events for one more connection, unless there are too many.
+    pub fn answer(self: &Arc<Self>) -> Response {
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => Sse::new(Arc::clone(self).stream(place)).into_response(),
+            Err(_) => {
+                let detail = format!("{STREAMS_MAX} connections are open for events; ask /api/v1/summary instead");
+                let mut refused = error_response(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", &detail);
+                refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+                refused
+            }
+        }
+    }
+
+    fn stream(self: Arc<Self>, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        stream::unfold((self, place, ticks), async |(events, place, mut ticks)| {
+            tokio::select! {
+                () = events.stopping.cancelled() => return None,
+                _ = ticks.tick() => {}
+            }
+            let event = Event::default().event("figures").retry(INTERVAL).data(&*events.current());
+            Some((Ok(event), (events, place, ticks)))
+        })
+    }
+
+    /// The figures, worked out within the last second.
+    fn current(&self) -> Arc<str> {
+        // Whole between any two statements, so a panic elsewhere leaves nothing half done.
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = latest.as_ref().filter(|known| known.made_at.elapsed() < FRESH_FOR) {
+            return Arc::clone(&known.text);
+        }
+        let folded = self.view.latencies().with(Stage::Folded, Histogram::clone);
+        let before = latest.take().filter(|known| known.made_at.elapsed() < LATENCY_SPAN_MAX);
+        let latency = before.and_then(|known| between(&known.folded, &folded));
+        let text: Arc<str> = self.figures(&latency).to_string().into();
+        *latest = Some(Latest { made_at: Instant::now(), text: Arc::clone(&text), folded });
+        text
+    }
+
+    fn figures(&self, latency: &Option<Value>) -> Value {
+        let (view, now_ms) = (&self.view, now_ms());
+        if !view.is_caught_up() {
+            return json!({"time": format_time(now_ms), "caught_up": false});
+        }
+        let snapshots = view.snapshots();
+        let windows = WindowsQuery { limit: WINDOWS, ..WindowsQuery::default() };
+        json!({
+            "time": format_time(now_ms),
+            "caught_up": true,
+            "summary": view.summary(now_ms),
+            "balance": LedgerAnswer::of(snapshots.iter().map(AsRef::as_ref)),
+            "partitions": PartitionsAnswer::of(view, now_ms).partitions,
+            "windows": WindowsAnswer::of(&snapshots, &windows).windows,
+            "latency": latency,
+        })
+    }
+}
+
+/// Percentiles of what came between two looks; `None` where nothing did.
+fn between(before: &Histogram<u64>, after: &Histogram<u64>) -> Option<Value> {
+    let mut came = after.clone();
+    came.subtract(before).ok()?;
+    (!came.is_empty()).then(|| {
+        let at = |quantile| came.value_at_quantile(quantile);
+        json!({"records": came.len(), "p50_us": at(0.5), "p99_us": at(0.99), "max_us": came.max()})
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+
+    use super::*;
+    use crate::latency::tests::folded_after;
+
+    fn events() -> Arc<Events> {
+        Arc::new(Events::new(Arc::default(), CancellationToken::new()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_connections_are_served_and_each_that_ends_makes_room_for_another() {
+        let events = events();
+        let mut open: Vec<Response> = (0..STREAMS_MAX).map(|_| events.answer()).collect();
+        assert!(open.iter().all(|answer| answer.status() == StatusCode::OK));
+        assert_eq!(events.answer().status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(open.pop());
+        assert_eq!(events.answer().status(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_every_connection() {
+        let events = events();
+        let mut body = events.answer().into_body().into_data_stream();
+        assert!(body.next().await.is_some(), "the first event comes at once");
+        events.stopping.cancel();
+        assert!(body.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn figures_are_worked_out_once_a_second_however_many_look() {
+        let events = events();
+        let first = events.current();
+        assert!(Arc::ptr_eq(&first, &events.current()));
+        tokio::time::advance(INTERVAL).await;
+        assert!(!Arc::ptr_eq(&first, &events.current()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_latency_is_that_of_the_last_second_and_none_where_nothing_came() {
+        let events = events();
+        folded_after(events.view.latencies(), &[1_000]);
+        let mut before = events.view.latencies().with(Stage::Folded, Histogram::clone);
+        folded_after(events.view.latencies(), &[8_000, 8_000]);
+        let after = events.view.latencies().with(Stage::Folded, Histogram::clone);
+        let latency = between(&before, &after).expect("two records came");
+        assert_eq!((&latency["records"], &latency["p50_us"]), (&json!(2), &json!(8_003)));
+        before = after.clone();
+        assert_eq!(between(&before, &after), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! What is said over HTTP, held against what the program itself says of it.
+
+use serde_json::{Value, json};
+
+use super::counting::ALL_FAULTS;
+use crate::process::Process;
+use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
+use crate::{Checked, Failure, claim, claim_eq, schema, wait};
+
+/// Good and bad questions to the paths that take any, and the code of the answer.
+const QUESTIONS: [(&str, Option<&str>); 16] = [
+    ("windows?grouping=type", None),
+    ("windows?limit=1", None),
+    ("windows?limit=1000&grouping=currency&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00%2B01:00", None),
+    ("producers?limit=1", None),
+    ("producers?after=zz", None),
+    ("windows?grouping=account", Some("bad_query")),
+    ("windows?limit=0", Some("bad_query")),
+    ("windows?limit=1001", Some("bad_query")),
+    ("windows?limit=-1", Some("bad_query")),
+    ("windows?from=yesterday", Some("bad_query")),
+    ("windows?to=2026-13-01T00:00:00Z&limit=many", Some("bad_query")),
+    ("windows?until=2026-11-20T00:00:00Z", Some("bad_query")),
+    ("windows?limit=1&limit=2", Some("bad_query")),
+    ("producers?limit=%ff", Some("bad_query")),
+    ("producers?grouping=type", Some("bad_query")),
+    ("nothing", Some("not_found")),
+];
+
+pub(super) fn every_answer_is_as_the_openapi_document_says_and_they_agree(stage: &mut Stage<'_>) -> Checked {
+    stage.use_short_windows();
+    let mut consumer = stage.consumer(&[])?;
+    consumer.wait_ready(READY_DEADLINE)?;
+    let count = scaled(20_000);
+    let (records, rate) = (count.to_string(), (count / 5).to_string());
+    let flags = ["--count", &records, "--rate", &rate, "--seed", "11"];
+    stage.produce(&[flags.as_slice(), ALL_FAULTS.as_slice()].concat())?;
+    wait::until_true("everything being durable", RUN_DEADLINE, || {
+        consumer.summary().is_some_and(|summary| summary["ledger"]["consumed"].as_u64() >= Some(count))
+    })?;
+
+    let document = json_of(&consumer, "/api/v1/openapi.json")?;
+    let paths = document["paths"].as_object().ok_or_else(|| Failure::new("the document has no paths"))?;
+    claim!(paths.len() >= 6, "few paths: {:?}", paths.keys());
+    for path in paths.keys() {
+        hold(&consumer, &document, path, path, None)?;
+        let refused = consumer.ask("POST", path).ok_or_else(|| Failure::new("no answer"))?;
+        claim_eq!(refused.status, 405, "POST {path}");
+        claim!(is_problem(&document, &refused.body, Some("method_not_allowed")), "POST {path}: {}", refused.body);
+    }
+    for (question, code) in QUESTIONS {
+        let path = format!("/api/v1/{}", question.split('?').next().unwrap_or_default());
+        hold(&consumer, &document, &path, &format!("/api/v1/{question}"), code)?;
+    }
+    answers_agree(&consumer)?;
+    consumer.signal(crate::process::Signal::Term)?;
+    consumer.expect_exit(0, RUN_DEADLINE)
+}
+
+/// Asks, and holds the answer against what the document says of `path`.
+fn hold(consumer: &Process, document: &Value, path: &str, question: &str, code: Option<&str>) -> Checked {
+    let answer = consumer.get(question).ok_or_else(|| Failure::new(format!("no answer to {question}")))?;
+    if let Some(code) = code {
+        claim!(answer.status >= 400 && is_problem(document, &answer.body, Some(code)), "{question}: {}", answer.body);
+        claim_eq!(answer.header("content-type"), Some("application/problem+json"), "{question}");
+        return Ok(());
+    }
+    claim!(answer.status == 200, "{question} is answered with {}: {}", answer.status, answer.body);
+    claim_eq!(answer.header("content-type"), Some("application/json"), "{question}");
+    let schema = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    claim!(schema.is_object(), "the document says nothing of {path}");
+    let wrong = schema::violations_within(document, schema, &serde_json::from_str(&answer.body)?);
+    claim!(wrong.is_empty(), "{question}: {}", wrong.join("; "));
+    Ok(())
+}
+
+fn is_problem(document: &Value, body: &str, code: Option<&str>) -> bool {
+    let Ok(problem) = serde_json::from_str::<Value>(body) else { return false };
+    let schema = json!({"$ref": "#/components/schemas/problem"});
+    schema::violations_within(document, &schema, &problem).is_empty() && problem["code"].as_str() == code
+}
+
+/// Each figure is the same wherever it is asked for, and pages leave nothing out.
+fn answers_agree(consumer: &Process) -> Checked {
+    let summary = json_of(consumer, "/api/v1/summary")?;
+    let balance = json_of(consumer, "/api/v1/ledger")?;
+    claim_eq!(balance["ledger"], summary["ledger"], "the ledger, asked for by itself");
+    claim_eq!(balance["balanced"], true, "the ledger balances");
+    let partitions = json_of(consumer, "/api/v1/partitions")?["partitions"].clone();
+    let sum = |pointer: &str| {
+        let all = partitions.as_array().into_iter().flatten();
+        all.filter_map(|partition| partition.pointer(pointer)?.as_u64()).sum::<u64>()
+    };
+    claim_eq!(summary["ledger"]["consumed"], sum("/durable/ledger/consumed"), "consumed, by partition");
+    claim_eq!(balance["offsets"], sum("/live/next_offset"), "offsets, live, when all has been read");
+    claim_eq!(sum("/live/lag_records"), 0, "nothing is left to read");
+
+    let all = json_of(consumer, "/api/v1/windows?limit=1000")?;
+    let by_type = json_of(consumer, "/api/v1/windows?limit=1000&grouping=type")?;
+    let windows = all["windows"].as_array().ok_or_else(|| Failure::new("no windows"))?;
+    claim!(windows.len() > 2, "few windows: {all}");
+    claim!(windows.iter().any(|window| window["closed"] == true), "no window has closed: {all}");
+    for (window, same) in windows.iter().zip(by_type["windows"].as_array().into_iter().flatten()) {
+        claim_eq!(window["window_start"], same["window_start"], "the same windows by type");
+        let of_currencies = |cells: &Value| {
+            let cells = cells.as_object().into_iter().flatten();
+            cells.filter_map(|(_, cell)| cell["count"].as_u64()).sum::<u64>()
+        };
+        let of_types = same["cells"].as_object().into_iter().flatten().map(|(_, cells)| of_currencies(cells));
+        claim_eq!(window["count"], of_currencies(&window["cells"]), "a window by currency");
+        claim_eq!(window["count"], of_types.sum::<u64>(), "a window by type");
+    }
+    let paged = pages(consumer, "windows", "windows", "next_to", "to")?;
+    claim_eq!(Value::Array(paged), all["windows"], "the windows, page by page");
+    let all = json_of(consumer, "/api/v1/producers")?;
+    let paged = pages(consumer, "producers", "producers", "next_after", "after")?;
+    claim_eq!(Value::Array(paged), all["producers"], "the producers, page by page");
+    claim!(all["producers"].as_array().is_some_and(|producers| producers.len() == 1), "one producer: {all}");
+    Ok(())
+}
+
+/// Everything, in pages of one.
+fn pages(consumer: &Process, path: &str, member: &str, next: &str, parameter: &str) -> Checked<Vec<Value>> {
+    let mut found = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = json_of(consumer, &format!("/api/v1/{path}?limit=1{cursor}"))?;
+        found.extend(page[member].as_array().cloned().unwrap_or_default());
+        let Some(place) = page[next].as_str() else { return Ok(found) };
+        cursor = format!("&{parameter}={place}");
+    }
+}
+
+fn json_of(consumer: &Process, path: &str) -> Checked<Value> {
+    let answer = consumer.get(path).ok_or_else(|| Failure::new(format!("no answer to {path}")))?;
+    claim!(answer.status == 200, "{path} is answered with {}: {}", answer.status, answer.body);
+    Ok(serde_json::from_str(&answer.body)?)
+}
