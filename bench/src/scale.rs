@@ -208,12 +208,11 @@ pub fn measure(settings: &ScaleSettings) -> Checked {
     }
     results::write_json("scale.json", &found)?;
     results::write_table("scale", &found.table(), results::CAPACITY)?;
-    plot::scale(&found)?;
     eprintln!("written: {}", results::folder().display());
     plan()
 }
 
-/// Works out again what larger loads need, from what was measured last.
+/// Works out again what larger loads need, and draws what it rests on, from what was measured last.
 ///
 /// # Errors
 /// When nothing was.
@@ -225,8 +224,10 @@ pub fn plan() -> Checked {
     let path = results::folder().join("scale.json");
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Failure::new(format!("{}: {error}; measure `scale` first", path.display())))?;
-    let plan = plan_of(&serde_json::from_str::<Known>(&text)?.medians)?;
+    let Known { medians } = serde_json::from_str(&text)?;
+    let plan = plan_of(&medians)?;
     println!("{plan}");
+    plot::scale(&medians)?;
     results::write_table("capacity", &plan, results::CAPACITY)
 }
 

@@ -176,3 +176,81 @@ impl Grouping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fold::{FoldSettings, PartitionState};
+
+    const MINUTE_MS: i64 = 60_000;
+
+    /// A partition that has come to `watermark_ms`, with windows of a length: start, revision, count.
+    fn snapshot(window_ms: i64, watermark_ms: Option<i64>, windows: &[(i64, u64, u64)]) -> Arc<Snapshot> {
+        let settings = FoldSettings { window_ms, ..FoldSettings::default() };
+        let state = PartitionState::new(1, 0, settings, 0, 0).snapshot(None, 0);
+        let mut value: Value = serde_json::from_slice(&state.to_value()).unwrap();
+        value["watermark_ms"] = json!(watermark_ms);
+        let form = |&(start_ms, revision, count): &(i64, u64, u64)| {
+            let cells = json!({"purchase": {"EUR": {"count": count, "sum_minor": "5"}}});
+            json!({"start_ms": start_ms, "closed": false, "revision": revision, "cells": cells})
+        };
+        value["windows"] = windows.iter().map(form).collect();
+        Arc::new(Snapshot::parse(value.to_string().as_bytes()).unwrap())
+    }
+
+    fn asked(snapshots: &[Arc<Snapshot>], query: &WindowsQuery) -> Value {
+        serde_json::to_value(WindowsAnswer::of(snapshots, query)).unwrap()
+    }
+
+    #[test]
+    fn shares_of_a_window_are_added_up_and_it_is_closed_when_it_is_in_all_of_them() {
+        let partitions = [
+            snapshot(MINUTE_MS, Some(MINUTE_MS), &[(0, 2, 10), (MINUTE_MS, 0, 1)]),
+            snapshot(MINUTE_MS, Some(MINUTE_MS - 1), &[(0, 0, 5)]),
+            snapshot(MINUTE_MS, None, &[]),
+        ];
+        let answer = asked(&partitions, &WindowsQuery::default());
+        let window = &answer["windows"][1];
+        assert_eq!((&window["count"], &window["revision"], &window["closed"]), (&json!(15), &json!(2), &json!(false)));
+        assert_eq!(window["cells"], json!({"EUR": {"count": 15, "sum_minor": "10"}}));
+        let [first, _, third] = partitions;
+        let all_there = [first, snapshot(MINUTE_MS, Some(MINUTE_MS), &[]), third];
+        assert_eq!(asked(&all_there, &WindowsQuery::default())["windows"][1]["closed"], true);
+    }
+
+    #[test]
+    fn a_page_never_parts_windows_that_begin_at_once_and_the_next_one_goes_on_behind_it() {
+        let partitions = [
+            snapshot(MINUTE_MS, None, &[(0, 0, 1), (5 * MINUTE_MS, 0, 1), (6 * MINUTE_MS, 0, 1)]),
+            snapshot(5 * MINUTE_MS, None, &[(5 * MINUTE_MS, 0, 1)]),
+        ];
+        let mut query = WindowsQuery { limit: 2, ..WindowsQuery::default() };
+        let first = asked(&partitions, &query);
+        let starts = |answer: &Value| {
+            let windows = answer["windows"].as_array().unwrap().iter();
+            windows.map(|window| window["window_start"].as_str().unwrap()[14..19].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (starts(&first), &first["next_to"]),
+            (vec!["06:00".to_owned(), "05:00".to_owned(), "05:00".to_owned()], &json!("1970-01-01T00:05:00.000Z"),)
+        );
+        query.to_ms = 5 * MINUTE_MS;
+        let second = asked(&partitions, &query);
+        assert_eq!((starts(&second), &second["next_to"]), (vec!["00:00".to_owned()], &Value::Null));
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_question_is_said_at_once() {
+        let text = |text: &str| Some(text.to_owned());
+        let asked = WindowsAsked { from: text("yesterday"), to: None, grouping: text("account"), limit: text("0") };
+        let wrong = WindowsQuery::parse(&asked).unwrap_err().join("; ");
+        assert!(
+            ["from=\"yesterday\"", "grouping=\"account\"", "limit=\"0\""].iter().all(|part| wrong.contains(part)),
+            "{wrong}"
+        );
+    }
+}

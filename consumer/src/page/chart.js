@@ -1,8 +1,8 @@
 // A line or two over the last minutes, drawn as SVG. Knows nothing of what it draws.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 640, HEIGHT = 150, LEFT = 52, BOTTOM = 20, TOP = 8;
-const SPAN_MS = 5 * 60_000;
+const HEIGHT = 150, LEFT = 52, BOTTOM = 20, TOP = 8;
+const MINUTE_MS = 60_000, SPAN_MS = 5 * MINUTE_MS;
 
 const element = (name, attributes, text) => {
   const made = document.createElementNS(SVG, name);
@@ -21,7 +21,7 @@ export class Chart {
   /** `lines`: name, CSS class and label of each. `show`: a value as text. */
   constructor(place, label, lines, show) {
     Object.assign(this, { place, label, lines, show, points: [] });
-    this.svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    this.svg = element("svg", { height: HEIGHT, role: "img" });
     const legend = document.createElement("p");
     legend.className = "legend";
     this.values = lines.map(line => {
@@ -44,17 +44,23 @@ export class Chart {
   draw(now) {
     const all = this.points.flatMap(point => point.values).filter(value => value !== null);
     const most = roundUp(Math.max(...all, 0)) || 1;
-    const x = at => LEFT + (WIDTH - LEFT) * (1 - (now - at) / SPAN_MS);
+    // As wide as there is room, so that letters stay as large as they are; as long as there is something to show.
+    const width = Math.max(this.place.clientWidth, 200);
+    const span = Math.min(SPAN_MS, Math.max(MINUTE_MS, now - (this.points[0]?.at ?? now)));
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    const x = at => LEFT + (width - LEFT) * (1 - (now - at) / span);
     const y = value => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / most);
     const parts = [];
     for (const part of [0, 0.5, 1]) {
       const value = most * part;
-      parts.push(element("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value), class: "grid" }),
+      parts.push(element("line", { x1: LEFT, x2: width, y1: y(value), y2: y(value), class: "grid" }),
         element("text", { x: LEFT - 6, y: y(value) + 4, class: "axis", "text-anchor": "end" }, this.show(value)));
     }
-    for (const minutes of [4, 2, 0]) {
-      parts.push(element("text", { x: x(now - minutes * 60_000), y: HEIGHT - 4, class: "axis",
-        "text-anchor": minutes ? "middle" : "end" }, minutes ? `${minutes} min ago` : "now"));
+    const minutes = Math.floor(span / MINUTE_MS);
+    for (const ago of new Set([minutes, Math.floor(minutes / 2), 0])) {
+      const anchor = ago === 0 ? "end" : ago * MINUTE_MS === span ? "start" : "middle";
+      parts.push(element("text", { x: x(now - ago * MINUTE_MS), y: HEIGHT - 4, class: "axis", "text-anchor": anchor },
+        ago ? `${ago} min ago` : "now"));
     }
     this.lines.forEach((line, index) => {
       let path = "", pen = "M";

@@ -32,6 +32,7 @@ const equation = (name, whole, parts) => {
     const piece = document.createElement("i");
     piece.className = `part${place}`;
     piece.style.flexGrow = String(whole > 0 ? count / whole : 0);
+    if (count) piece.dataset.some = "";
     bar.append(piece);
   });
   box.append(text, bar);

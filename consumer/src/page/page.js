@@ -13,7 +13,7 @@ const text = (id, value) => { if ($(id).textContent !== value) $(id).textContent
 
 const rates = new Chart($("rate-chart"), "Records a second", [{ style: "line0", label: "counted" }], value => grouped(Math.round(value)));
 const latencies = new Chart($("latency-chart"), "Latency in milliseconds",
-  [{ style: "line0", label: "p50" }, { style: "line1", label: "p99" }], value => (value < 10 ? value.toFixed(1) : grouped(Math.round(value))));
+  [{ style: "line0", label: "p50" }, { style: "line1", label: "p99" }], value => (value && value < 10 ? value.toFixed(1) : grouped(Math.round(value))));
 
 let grouping = "currency", last = null, lastEventAt = 0, counted = [];
 

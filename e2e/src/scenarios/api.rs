@@ -43,7 +43,10 @@ pub(super) fn every_answer_is_as_the_openapi_document_says_and_they_agree(stage:
     let paths = document["paths"].as_object().ok_or_else(|| Failure::new("the document has no paths"))?;
     claim!(paths.len() >= 6, "few paths: {:?}", paths.keys());
     for path in paths.keys() {
-        hold(&consumer, &document, path, path, None)?;
+        // What never ends is looked at by a browser, in .ci/check-page.py.
+        if document["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"].is_null() {
+            hold(&consumer, &document, path, path, None)?;
+        }
         let refused = consumer.ask("POST", path).ok_or_else(|| Failure::new("no answer"))?;
         claim_eq!(refused.status, 405, "POST {path}");
         claim!(is_problem(&document, &refused.body, Some("method_not_allowed")), "POST {path}: {}", refused.body);

@@ -48,7 +48,19 @@ struct Answer {
 
 impl Answer {
     fn json(&self) -> Value {
-        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        self.json_of("application/json")
+    }
+
+    /// What is wrong, as RFC 9457 has it; its code.
+    fn problem(&self) -> Value {
+        let problem = self.json_of("application/problem+json");
+        assert_eq!(problem["status"], self.status, "{self:?}");
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{self:?}");
+        problem["code"].clone()
+    }
+
+    fn json_of(&self, content_type: &str) -> Value {
+        assert_eq!(self.header("content-type"), Some(content_type), "{self:?}");
         serde_json::from_str(&self.body).unwrap()
     }
 
@@ -153,11 +165,11 @@ async fn errors_are_json_and_every_answer_is_protected() {
     let served = serve(Router::new().route("/own", own), Limits::default()).await;
 
     let not_found = served.ask("GET", "/nothing").await;
-    assert_eq!((not_found.status, &not_found.json()["code"]), (404, &json!("not_found")));
+    assert_eq!((not_found.status, not_found.problem()), (404, json!("not_found")));
     for path in ["/livez", "/own"] {
         let wrong_method = served.ask("POST", path).await;
         assert_eq!((wrong_method.status, wrong_method.header("allow")), (405, Some("GET,HEAD")), "{wrong_method:?}");
-        assert_eq!(wrong_method.json()["code"], "method_not_allowed");
+        assert_eq!(wrong_method.problem(), "method_not_allowed");
     }
     for path in ["/nothing", "/livez", "/readyz", "/metrics"] {
         let answer = served.ask("GET", path).await;
@@ -231,9 +243,9 @@ async fn a_body_is_read_whole_within_its_limit_only() {
 
     let one_more = BODY_BYTES_MAX + 1;
     let announced = sent(format!("{head}content-length: {one_more}\r\n\r\n")).await;
-    assert_eq!((announced.status, &announced.json()["code"]), (413, &json!("too_large")));
+    assert_eq!((announced.status, announced.problem()), (413, json!("too_large")));
     let chunked = sent(format!("{head}transfer-encoding: chunked\r\n\r\n{one_more:x}\r\n{most}a")).await;
-    assert_eq!((chunked.status, &chunked.json()["code"]), (413, &json!("too_large")));
+    assert_eq!((chunked.status, chunked.problem()), (413, json!("too_large")));
 }
 
 #[tokio::test]
@@ -242,10 +254,10 @@ async fn a_request_that_takes_too_long_is_answered_so() {
     let router = Router::new().route("/never", never).route("/length", post(|body: Bytes| async move { body }));
     let served = serve(router, Limits { request: SHORT, ..Limits::default() }).await;
     let answer_late = served.ask("GET", "/never").await;
-    assert_eq!((answer_late.status, &answer_late.json()["code"]), (503, &json!("timeout")));
+    assert_eq!((answer_late.status, answer_late.problem()), (503, json!("timeout")));
     let half_a_body = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf";
     let body_late = answer(served.connect_and_send(half_a_body).await).await;
-    assert_eq!((body_late.status, &body_late.json()["code"]), (503, &json!("timeout")));
+    assert_eq!((body_late.status, body_late.problem()), (503, json!("timeout")));
 }
 
 #[tokio::test]

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Looks at the dashboard of the demo in a real browser, headless Chromium, as a person would.
+
+    .ci/check-page.py                          fails where the page does not do what it promises
+    .ci/check-page.py --screenshots FOLDER     takes the README's pictures as well
+
+It loads, moves, says what /api/v1/summary says, is used by keyboard, shows no old figures as live ones while nobody answers and
+goes on by itself afterwards, asks nobody else for anything, and writes no error into the console. Needs the release build of
+the demo, Chromium, ChromeDriver, selenium and jsonschema.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+import jsonschema
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars"
+).split()
+WITHIN_S = 60
+# Until the charts of a picture show something.
+PICTURE_AFTER_S = 75
+DESKTOP, PHONE = (1280, 1750), (390, 844)
+
+
+class Demo:
+    """The pipeline in one process, on a port and with data that outlive it."""
+
+    def __init__(self, folder: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.url, self.folder = f"http://{self.address}", pathlib.Path(folder)
+        self.start()
+
+    def start(self) -> None:
+        command = ["target/release/demo", "--http-listen", self.address, "--data-dir", str(self.folder / "data")]
+        with (self.folder / "demo.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def get(self, path: str) -> dict:
+        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+            return json.load(answer)
+
+
+class Page:
+    """The dashboard in a browser."""
+
+    def __init__(self, size: tuple[int, int], dark: bool = False) -> None:
+        options = webdriver.ChromeOptions()
+        for flag in [*FLAGS, f"--window-size={size[0]},{size[1]}"]:
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        # The driver that is installed: left to itself, selenium looks for another one on the network.
+        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        theme = {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", theme)
+
+    def text(self, element: str) -> str:
+        return self.driver.find_element(By.ID, element).text
+
+    def count(self, element: str) -> int:
+        """A number as the page shows it, its thousands apart; -1 where it shows none."""
+        digits = "".join(self.text(element).split())
+        return int(digits) if digits.isdigit() else -1
+
+    def state(self) -> str:
+        return self.driver.find_element(By.ID, "status").get_attribute("data-state")
+
+    def until(self, what: str, holds) -> None:
+        try:
+            WebDriverWait(self.driver, WITHIN_S, poll_frequency=0.1).until(lambda _: holds())
+        except Exception as error:
+            raise SystemExit(f"never: {what}; the page says {self.text('status')!r}") from error
+
+    def console(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def requests(self) -> list[str]:
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+
+
+def claim(holds: bool, words: str) -> None:
+    if not holds:
+        raise SystemExit(words)
+
+
+def look(demo: Demo, page: Page) -> None:
+    page.driver.get(demo.url)
+    page.until("live", lambda: page.state() == "live")
+    first = page.count("consumed")
+    page.until("the figures moving", lambda: page.count("consumed") > first)
+    page.until("a rate and a latency", lambda: page.count("rate") > 0 and page.text("p99") != "–")
+    agrees_with_the_summary(demo, page)
+    claim(page.text("balance") == "balances", f"the ledger: {page.text('balance')}")
+    claim("≠" not in page.text("ledger"), f"a sum that does not hold: {page.text('ledger')}")
+    partitions = len(demo.get("/api/v1/partitions")["partitions"])
+    rows = page.driver.find_elements(By.CSS_SELECTOR, "#partitions tbody tr")
+    claim(len(rows) == partitions, f"{len(rows)} rows for {partitions} partitions")
+    page.until("a producer", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#producers tbody tr"))
+    by_keyboard(page)
+    event_is_as_documented(demo)
+    claim(page.console() == [], f"errors in the console: {page.console()}")
+
+    demo.kill()
+    page.until("saying that it is not live", lambda: page.state() == "stale")
+    claim("Not live" in page.text("status"), page.text("status"))
+    shown = page.count("consumed")
+    demo.start()
+    page.until("live again, by itself", lambda: page.state() == "live" and page.count("consumed") > shown)
+    agrees_with_the_summary(demo, page)
+    failed = [line for line in page.console() if "net::ERR" not in line]
+    claim(failed == [], f"errors in the console: {failed}")
+    foreign = [url for url in page.requests() if not url.startswith((demo.url, "data:"))]
+    claim(foreign == [], f"asked elsewhere: {foreign}")
+
+
+def agrees_with_the_summary(demo: Demo, page: Page) -> None:
+    """What it shows lies between two summaries, asked for before and after."""
+    before = demo.get("/api/v1/summary")["ledger"]["consumed"]
+    page.until("the figures of now", lambda: page.count("consumed") >= before)
+    shown = page.count("consumed")
+    after = demo.get("/api/v1/summary")["ledger"]["consumed"]
+    claim(before <= shown <= after, f"the page shows {shown}, the summary said {before} and then {after}")
+
+
+def event_is_as_documented(demo: Demo) -> None:
+    """The first event of a stream, against the OpenAPI document."""
+    document = demo.get("/api/v1/openapi.json")
+    with urllib.request.urlopen(demo.url + "/api/v1/events", timeout=10) as stream:
+        data = next(line for line in stream if line.startswith(b"data: "))
+    schema = {**document, "$ref": "#/components/schemas/figures"}
+    jsonschema.Draft202012Validator(schema).validate(json.loads(data.removeprefix(b"data: ")))
+
+
+def by_keyboard(page: Page) -> None:
+    """From the totals by currency to those by type and back, without a mouse."""
+    page.driver.find_element(By.ID, "tab-currency").send_keys(Keys.ARROW_RIGHT)
+    head = page.driver.find_element(By.CSS_SELECTOR, "#totals thead th").text
+    focused = page.driver.switch_to.active_element.get_attribute("id")
+    claim((head, focused) == ("type", "tab-type"), f"after the arrow: {head}, {focused}")
+    page.driver.find_element(By.ID, "tab-type").send_keys(Keys.ARROW_LEFT)
+    claim(page.driver.switch_to.active_element.get_attribute("id") == "tab-currency", "the way back")
+
+
+def take_pictures(demo: Demo, folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {
+        "dashboard": Page(DESKTOP),
+        "dashboard-dark": Page(DESKTOP, dark=True),
+        "dashboard-phone": Page(PHONE),
+    }
+    for page in pages.values():
+        page.driver.get(demo.url)
+    time.sleep(PICTURE_AFTER_S)
+    for name, page in pages.items():
+        page.until("live", lambda page=page: page.state() == "live")
+        page.driver.save_screenshot(str(folder / f"{name}.png"))
+        page.driver.quit()
+        print(f"    {folder / name}.png")
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if arguments and (arguments[0] != "--screenshots" or len(arguments) != 2):
+        raise SystemExit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        demo = Demo(folder)
+        try:
+            page = Page(DESKTOP)
+            # The first answer may be a while in coming: nothing listens yet.
+            page.until("the demo listening", lambda: answers(demo))
+            look(demo, page)
+            page.driver.quit()
+            if arguments:
+                take_pictures(demo, pathlib.Path(arguments[1]))
+        except BaseException:
+            print((demo.folder / "demo.log").read_text(errors="replace")[-4000:], file=sys.stderr)
+            raise
+        finally:
+            demo.kill()
+    print("    loads, moves, agrees with the summary, works by keyboard, says when it is old, comes back")
+
+
+def answers(demo: Demo) -> bool:
+    try:
+        return bool(demo.get("/readyz"))
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    main()
