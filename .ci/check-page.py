@@ -152,7 +152,11 @@ def event_is_as_documented(demo: Demo) -> None:
     with urllib.request.urlopen(demo.url + "/api/v1/events", timeout=10) as stream:
         data = next(line for line in stream if line.startswith(b"data: "))
     schema = {**document, "$ref": "#/components/schemas/figures"}
-    jsonschema.Draft202012Validator(schema).validate(json.loads(data.removeprefix(b"data: ")))
+    event = json.loads(data.removeprefix(b"data: "))
+    jsonschema.Draft202012Validator(schema).validate(event)
+    absent = document["components"]["schemas"]["figures"]["properties"].keys() - event.keys()
+    claim(event["caught_up"] and not absent, f"an event without {absent}")
+    claim(event["summary"]["ledger"] == event["balance"]["ledger"], "an event whose figures disagree")
 
 
 def by_keyboard(page: Page) -> None:

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    place::PARTITIONS,
     results::grouped,
     scale::{Axis, RECORDS, ScaleFigures, ScaleMedians, Side},
 };
@@ -50,9 +51,10 @@ pub struct Measured {
 /// What a consumer needs, MiB.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
-    /// By partitions, where it works on all there are.
+    /// By partitions, where it works on all there are; as much as the longest run took at its number of them.
     all_own: Line,
-    /// Of the slope, what every partition of the topic costs: its snapshot is shown by every consumer.
+    /// Of the slope, what every partition of the topic costs: its snapshot is shown by every consumer. 0 where that is too
+    /// little to be told apart.
     shown: f64,
 }
 
@@ -149,7 +151,8 @@ impl Measured {
             cpu = long.map(|(_, figures)| off(figures).abs()).fold(cpu, f64::max);
         }
         let cpu_by_bytes = Line::through(&by_bytes)?;
-        let all_own = Line::through(&by_partitions)?;
+        let slope = Line::through(&by_partitions)?.slope;
+        let all_own = Line { at_zero: consumer.peak_mib - slope * f64::from(PARTITIONS), slope };
         let deviation = Deviation {
             cpu,
             cpu_by_bytes: cpu_by_bytes.deviation(&by_bytes),
@@ -206,9 +209,9 @@ impl Measured {
         let mut text = format!(
             "A record of {:.0} bytes, {:.0} packed by snappy: consumer {:.2}, producer {:.2} CPU seconds a million, broker \
              {:.2} to take them in and {:.2} to give them out. Records that are not in the usual form: {:.2} and {:.2} more \
-             for each kB. A consumer's memory: {:.0} MiB, {:.1} for each partition it works on, {:.2} for each there is. \
-             Of all runs of a million records and more, the one furthest from that: CPU {:.0} %, by bytes {:.0} %, memory \
-             {:.0} %.\n\n| records/s |",
+             for each kB. A consumer's memory: {:.0} MiB, {:.1} for each partition it works on, {} for each there is. \
+             The points furthest from these lines: CPU of a million records and more {:.0} % from others of their form, CPU by \
+             bytes {:.0} %, memory by partitions {:.0} %.\n\n| records/s |",
             producer.record_bytes,
             producer.packed_bytes,
             consumer.cpu_seconds_per_million,
@@ -219,7 +222,7 @@ impl Measured {
             cpu_by_bytes.slope * 1e3,
             memory.all_own.at_zero,
             memory.all_own.slope - memory.shown,
-            memory.shown,
+            if memory.shown > 0.0 { format!("{:.2}", memory.shown) } else { "too little to be seen".to_owned() },
             deviation.cpu * 100.0,
             deviation.cpu_by_bytes * 100.0,
             deviation.mib_by_partitions * 100.0,
@@ -292,7 +295,8 @@ mod tests {
             (Axis::Consumers, axis(&[(1, 2.0, 26.0, 300.0), (8, 2.0, 15.5, 300.0)])),
             (Axis::Accounts, axis(&[(10, 2.0, 10.0, 300.0)])),
             (Axis::ValueBytes, axis(&[(0, 2.0, 0.0, 300.0), (400, 3.0, 0.0, 500.0), (1_400, 5.0, 0.0, 1_500.0)])),
-            (Axis::Records, axis(&[(100_000, 9.0, 10.0, 300.0), (1_000_000, 2.0, 10.0, 300.0)])),
+            // 22 MiB with six partitions, as the line has it.
+            (Axis::Records, axis(&[(100_000, 9.0, 10.0, 300.0), (1_000_000, 2.0, 22.0, 300.0)])),
         ])
     }
 

@@ -4,11 +4,7 @@
 //! They are worked out once, however many look at them; a look costs the pipeline a few locks a second. Who doesn't
 //! take an event in time loses the connection, never a record: nothing waits for a browser.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -22,7 +18,8 @@ use futures_util::{Stream, stream};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -31,6 +28,7 @@ use crate::{
     api::{LedgerAnswer, PartitionsAnswer, WindowsAnswer, WindowsQuery},
     clock::{format_time, now_ms},
     latency::Stage,
+    summary::Summary,
     view::View,
 };
 
@@ -89,43 +87,45 @@ impl Events {
                 () = events.stopping.cancelled() => return None,
                 _ = ticks.tick() => {}
             }
-            let event = Event::default().event("figures").retry(INTERVAL).data(&*events.current());
+            let event = Event::default().event("figures").retry(INTERVAL).data(&*events.current().await);
             Some((Ok(event), (events, place, ticks)))
         })
     }
 
-    /// The figures, worked out within the last second.
-    fn current(&self) -> Arc<str> {
-        // Whole between any two statements, so a panic elsewhere leaves nothing half done.
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The figures, worked out within the last second, and not on a thread that others wait for.
+    async fn current(&self) -> Arc<str> {
+        let mut latest = self.latest.lock().await;
         if let Some(known) = latest.as_ref().filter(|known| known.made_at.elapsed() < FRESH_FOR) {
             return Arc::clone(&known.text);
         }
         let folded = self.view.latencies().with(Stage::Folded, Histogram::clone);
         let before = latest.take().filter(|known| known.made_at.elapsed() < LATENCY_SPAN_MAX);
         let latency = before.and_then(|known| between(&known.folded, &folded));
-        let text: Arc<str> = self.figures(&latency).to_string().into();
+        let view = Arc::clone(&self.view);
+        let making = spawn_blocking(move || figures(&view, latency.as_ref()).to_string());
+        let text: Arc<str> = making.await.expect("a task that panics stops the process").into();
         *latest = Some(Latest { made_at: Instant::now(), text: Arc::clone(&text), folded });
         text
     }
+}
 
-    fn figures(&self, latency: &Option<Value>) -> Value {
-        let (view, now_ms) = (&self.view, now_ms());
-        if !view.is_caught_up() {
-            return json!({"time": format_time(now_ms), "caught_up": false});
-        }
-        let snapshots = view.snapshots();
-        let windows = WindowsQuery { limit: WINDOWS, ..WindowsQuery::default() };
-        json!({
-            "time": format_time(now_ms),
-            "caught_up": true,
-            "summary": view.summary(now_ms),
-            "balance": LedgerAnswer::of(snapshots.iter().map(AsRef::as_ref)),
-            "partitions": PartitionsAnswer::of(view, now_ms).partitions,
-            "windows": WindowsAnswer::of(&snapshots, &windows).windows,
-            "latency": latency,
-        })
+/// All of one moment's snapshots, so that no two figures of an event disagree.
+fn figures(view: &View, latency: Option<&Value>) -> Value {
+    let now_ms = now_ms();
+    if !view.is_caught_up() {
+        return json!({"time": format_time(now_ms), "caught_up": false});
     }
+    let (snapshots, partitions) = (view.snapshots(), view.partitions());
+    let windows = WindowsQuery { limit: WINDOWS, ..WindowsQuery::default() };
+    json!({
+        "time": format_time(now_ms),
+        "caught_up": true,
+        "summary": Summary::of(snapshots.iter().map(AsRef::as_ref), partitions, now_ms),
+        "balance": LedgerAnswer::of(&snapshots, partitions),
+        "partitions": PartitionsAnswer::of(view, &snapshots, now_ms).partitions,
+        "windows": WindowsAnswer::of(&snapshots, partitions, &windows).windows,
+        "latency": latency,
+    })
 }
 
 /// Percentiles of what came between two looks; `None` where nothing did.
@@ -171,10 +171,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn figures_are_worked_out_once_a_second_however_many_look() {
         let events = events();
-        let first = events.current();
-        assert!(Arc::ptr_eq(&first, &events.current()));
+        let first = events.current().await;
+        assert!(Arc::ptr_eq(&first, &events.current().await));
         tokio::time::advance(INTERVAL).await;
-        assert!(!Arc::ptr_eq(&first, &events.current()));
+        assert!(!Arc::ptr_eq(&first, &events.current().await));
     }
 
     #[tokio::test(start_paused = true)]

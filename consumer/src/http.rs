@@ -11,6 +11,8 @@ use axum::{
 };
 use common::service::{error_response, json_response};
 use serde::Serialize;
+use serde_json::Value;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,12 +22,17 @@ use crate::{
     },
     clock::now_ms,
     events::Events,
+    fold::Snapshot,
+    summary::Summary,
     view::View,
 };
 
 /// The page loads nothing from anywhere else, and runs nothing that did not come from here.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Answers that are worked out at a time.
+const ANSWERS_MAX: usize = 2;
 
 /// The parts of the page: where, what, and the text.
 const PAGE: [(&str, &str, &str); 8] = [
@@ -47,19 +54,13 @@ pub fn router(view: Arc<View>, stopping: CancellationToken) -> Router {
     });
     page.route("/api/v1/events", get(async move || events.answer()))
         .route("/api/v1/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
-        .route(
-            "/api/v1/summary",
-            get(async |State(view): State<Arc<View>>| whole(&view, |view| view.summary(now_ms()))),
-        )
-        .route("/api/v1/ledger", get(async |State(view): State<Arc<View>>| whole(&view, ledger)))
-        .route(
-            "/api/v1/partitions",
-            get(async |State(view): State<Arc<View>>| whole(&view, |view| PartitionsAnswer::of(view, now_ms()))),
-        )
+        .route("/api/v1/summary", get(summary))
+        .route("/api/v1/ledger", get(ledger))
+        .route("/api/v1/partitions", get(partitions))
         .route("/api/v1/windows", get(windows))
         .route("/api/v1/producers", get(producers))
-        .route("/api/v1/latency", get(async |State(view): State<Arc<View>>| Json(view.latencies().to_json())))
-        .with_state(view)
+        .route("/api/v1/latency", get(latency))
+        .with_state(Figures { view, places: Arc::new(Semaphore::new(ANSWERS_MAX)) })
 }
 
 /// A part of the page, which shows the figures as they change, from nothing but this server.
@@ -69,33 +70,64 @@ fn page(content_type: &'static str, text: &'static str) -> impl IntoResponse {
     (headers, text)
 }
 
-/// The figures, as soon as they are those of all partitions: a part of them would look like a whole.
-fn whole<A: Serialize>(view: &View, answer: impl FnOnce(&View) -> A) -> Response {
-    if view.is_caught_up() {
-        return json_response(StatusCode::OK, &answer(view));
-    }
-    let detail = "the state topic is still being read; ask again in a moment";
-    let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, "not_caught_up", detail);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+/// What works out answers: a few at a time, and never on a thread that counts.
+#[derive(Clone)]
+struct Figures {
+    view: Arc<View>,
+    places: Arc<Semaphore>,
 }
 
-fn ledger(view: &View) -> LedgerAnswer {
-    LedgerAnswer::of(view.snapshots().iter().map(AsRef::as_ref))
-}
-
-async fn windows(State(view): State<Arc<View>>, asked: Result<Query<WindowsAsked>, QueryRejection>) -> Response {
-    match read(asked, WindowsQuery::parse) {
-        Ok(query) => whole(&view, |view| WindowsAnswer::of(&view.snapshots(), &query)),
-        Err(refused) => refused,
+impl Figures {
+    /// The figures, as soon as they are those of all partitions: a part of them would look like a whole.
+    async fn whole<A, F>(self, answer: F) -> Response
+    where
+        A: Serialize,
+        F: FnOnce(&View, &[Arc<Snapshot>]) -> A + Send + 'static,
+    {
+        let Self { view, places } = self;
+        if !view.is_caught_up() {
+            let detail = "the state topic is still being read; ask again in a moment";
+            let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, "not_caught_up", detail);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            return response;
+        }
+        // Whoever waits too long for a place is told so by the limit that all requests have.
+        let _place = places.acquire().await.expect("the semaphore is never closed");
+        let working = spawn_blocking(move || json_response(StatusCode::OK, &answer(&view, &view.snapshots())));
+        working.await.expect("a task that panics stops the process")
     }
 }
 
-async fn producers(State(view): State<Arc<View>>, asked: Result<Query<ProducersAsked>, QueryRejection>) -> Response {
-    match read(asked, ProducersQuery::parse) {
-        Ok(query) => whole(&view, |view| ProducersAnswer::of(view.snapshots().iter().map(AsRef::as_ref), &query)),
-        Err(refused) => refused,
-    }
+async fn windows(
+    State(figures): State<Figures>,
+    asked: Result<Query<WindowsAsked>, QueryRejection>,
+) -> Result<Response, Response> {
+    let query = read(asked, WindowsQuery::parse)?;
+    Ok(figures.whole(move |view, snapshots| WindowsAnswer::of(snapshots, view.partitions(), &query)).await)
+}
+
+async fn producers(
+    State(figures): State<Figures>,
+    asked: Result<Query<ProducersAsked>, QueryRejection>,
+) -> Result<Response, Response> {
+    let query = read(asked, ProducersQuery::parse)?;
+    Ok(figures.whole(move |view, snapshots| ProducersAnswer::of(snapshots, view.partitions(), &query)).await)
+}
+
+async fn summary(State(figures): State<Figures>) -> Response {
+    figures.whole(|view, snapshots| Summary::of(snapshots.iter().map(AsRef::as_ref), view.partitions(), now_ms())).await
+}
+
+async fn ledger(State(figures): State<Figures>) -> Response {
+    figures.whole(|view, snapshots| LedgerAnswer::of(snapshots, view.partitions())).await
+}
+
+async fn partitions(State(figures): State<Figures>) -> Response {
+    figures.whole(|view, snapshots| PartitionsAnswer::of(view, snapshots, now_ms())).await
+}
+
+async fn latency(State(figures): State<Figures>) -> Json<Value> {
+    Json(figures.view.latencies().to_json())
 }
 
 /// What is asked for, or the answer that says all that is wrong with it.
@@ -106,4 +138,24 @@ fn read<A, Q>(
 ) -> Result<Q, Response> {
     let read = asked.map_err(|rejection| vec![rejection.body_text()]).and_then(|Query(asked)| parse(&asked));
     read.map_err(|wrong| error_response(StatusCode::BAD_REQUEST, "bad_query", &wrong.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use common::money::Currency;
+
+    /// What the page has instead of browsers' own list, which differs from ISO 4217's.
+    #[test]
+    fn the_page_knows_as_many_digits_of_each_currency_as_the_count_does() {
+        let text = include_str!("page/format.js");
+        let listed = |currency: Currency| {
+            let lines = text.lines().filter(|line| {
+                line.contains(&format!("{} ", currency.code())) || line.contains(&format!("{}\"", currency.code()))
+            });
+            lines.filter_map(|line| line.trim().strip_prefix('[')?.split(',').next()?.parse().ok()).next().unwrap_or(2)
+        };
+        for currency in Currency::all() {
+            assert_eq!(listed(currency), currency.exponent(), "{}", currency.code());
+        }
+    }
 }

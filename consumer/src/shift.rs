@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -49,6 +49,14 @@ pub(crate) struct Shift<'w> {
     pub(crate) stopwatch: Stopwatch,
 }
 
+/// When a partition's turn comes within the interval: at different moments for different ones. Were all snapshots made at
+/// once, they would hold up each other and every record that came meanwhile. Multiples of the golden ratio fall far from each
+/// other however many there are (Knuth, The Art of Computer Programming, 6.4: Fibonacci hashing).
+fn phase(partition: i32, interval: Duration) -> Duration {
+    const GOLDEN_RATIO: u32 = 0x9e37_79b9;
+    interval.mul_f64(f64::from(partition.cast_unsigned().wrapping_mul(GOLDEN_RATIO)) / f64::from(u32::MAX))
+}
+
 impl Shift<'_> {
     /// Folds what comes, and makes it durable, until stopped or at the end.
     ///
@@ -61,12 +69,13 @@ impl Shift<'_> {
         stop: &CancellationToken,
     ) -> Result<Ended, WorkerError> {
         let Worker { context, partition, condition, heartbeat, .. } = self.worker;
-        let mut ticks = interval(context.snapshot_interval);
+        let mut ticks =
+            interval_at(Instant::now() + phase(*partition, context.snapshot_interval), context.snapshot_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The checkpointer, or the task that is busy with it: at most one checkpoint is under way.
         let mut idle = Some(checkpointer);
         let mut writing = JoinSet::new();
-        let mut due = false;
+        let mut due = true;
         let mut heard = Instant::now();
         let mut stalled = false;
         while self.end.is_none_or(|end| self.folding.state().next_offset() < end) {
@@ -201,4 +210,22 @@ fn show(context: &Context, written: Result<Written, JoinError>) -> Result<Checkp
     context.view.publish(Arc::new(checkpoint.snapshot), state_offset);
     context.view.latencies().durable(&waiting, now_us());
     Ok(checkpointer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_partitions_there_are_no_two_have_their_turns_close_together() {
+        let interval = Duration::from_secs(1);
+        for count in 2..=100 {
+            let mut turns: Vec<Duration> = (0..count).map(|partition| phase(partition, interval)).collect();
+            turns.sort_unstable();
+            turns.push(turns[0] + interval);
+            let closest = turns.windows(2).map(|pair| pair[1] - pair[0]).min().expect("two turns");
+            assert!(closest > interval / (3 * count.cast_unsigned()), "{count} partitions: {closest:?}");
+            assert!(turns[..turns.len() - 1].iter().all(|turn| *turn < interval));
+        }
+    }
 }

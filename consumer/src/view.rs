@@ -24,6 +24,7 @@ pub struct View {
     shown: Mutex<BTreeMap<i32, Shown>>,
     /// Partitions whose state topic has been read to its end at least once.
     caught_up: Mutex<BTreeSet<i32>>,
+    was_caught_up: AtomicBool,
     /// Partitions in whose state topic something was seen that this version can't read, since that was asked last.
     unreadable: Mutex<BTreeSet<i32>>,
     progress: Mutex<BTreeMap<i32, Arc<Progress>>>,
@@ -98,12 +99,18 @@ impl View {
         lock(&self.caught_up).insert(partition);
     }
 
-    /// Whether the figures are those of all partitions, not only of the ones looked at so far.
+    /// Whether the figures are those of all partitions, not only of the ones looked at so far. Once they are they stay so:
+    /// partitions that the topic gains are named as missing until they are counted.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
+        if self.was_caught_up.load(Relaxed) {
+            return true;
+        }
         let partitions = self.partitions.load(Relaxed);
         let caught_up = lock(&self.caught_up);
-        partitions > 0 && (0..partitions).all(|partition| caught_up.contains(&partition))
+        let all = partitions > 0 && (0..partitions).all(|partition| caught_up.contains(&partition));
+        self.was_caught_up.store(all, Relaxed);
+        all
     }
 
     /// Says that the state topic of `partition` holds a snapshot that this version can't read.
@@ -284,4 +291,22 @@ fn describe(transaction: &Transaction<'_>) -> String {
 /// change under these locks is a single assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_that_a_topic_gains_do_not_take_the_figures_away() {
+        let view = View::default();
+        view.set_partitions(2);
+        view.set_caught_up(0);
+        assert!(!view.is_caught_up());
+        view.set_caught_up(1);
+        assert!(view.is_caught_up());
+        view.set_partitions(3);
+        assert!(view.is_caught_up());
+        assert_eq!(view.summary(0).partitions_missing, [0, 1, 2]);
+    }
 }

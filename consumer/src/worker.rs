@@ -135,6 +135,10 @@ impl Worker {
 
     async fn run_once(&self, parked: Option<Folding>, stop: &CancellationToken) -> Result<Ended, WorkerError> {
         let context = &self.context;
+        let progress = context.view.progress(self.partition);
+        // What was seen in an attempt before is not live any more.
+        progress.idle_ms.store(-1, Relaxed);
+        progress.high_watermark.store(-1, Relaxed);
         let mut reader =
             PartitionReader::new(&context.cluster, &context.names.transactions, self.partition, context.read);
         let restore = Restore {
@@ -165,7 +169,6 @@ impl Worker {
         if let Some(end) = end {
             context.view.add_to_goal(u64::try_from(end - next_offset).unwrap_or(0));
         }
-        let progress = context.view.progress(self.partition);
         progress.next_offset.store(next_offset, Relaxed);
         progress.idle_ms.store(0, Relaxed);
         let ahead = ReadAhead::new(reader, folding.state(), folding.last_record().cloned());

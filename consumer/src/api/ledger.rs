@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::partitions_missing;
 use crate::{
     fold::{Ledger, Snapshot},
     summary::balances,
@@ -18,13 +19,22 @@ pub struct LedgerAnswer {
     pub skipped: i64,
     /// Where the others ended.
     pub ledger: Ledger,
+    /// Partitions that have no snapshot yet: nothing of theirs is counted here.
+    pub partitions_missing: Vec<i32>,
 }
 
 impl LedgerAnswer {
-    /// Adds up one snapshot a partition.
-    pub fn of<'s>(snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Self {
-        let mut answer = Self { balanced: true, offsets: 0, skipped: 0, ledger: Ledger::default() };
-        for snapshot in snapshots {
+    /// Adds up one snapshot a partition, of a topic that has so many `partitions`.
+    #[must_use]
+    pub fn of(snapshots: &[impl AsRef<Snapshot>], partitions: i32) -> Self {
+        let mut answer = Self {
+            balanced: true,
+            offsets: 0,
+            skipped: 0,
+            ledger: Ledger::default(),
+            partitions_missing: partitions_missing(snapshots, partitions),
+        };
+        for snapshot in snapshots.iter().map(AsRef::as_ref) {
             answer.balanced &= balances(snapshot);
             answer.offsets += snapshot.next_offset - snapshot.first_offset;
             answer.skipped += snapshot.skipped;

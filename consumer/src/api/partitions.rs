@@ -22,9 +22,11 @@ pub struct PartitionsAnswer {
 pub struct PartitionAnswer {
     /// Its number.
     pub partition: i32,
+    /// Whether this process works on it.
+    pub owned: bool,
     /// What is durable; null before its first snapshot.
     pub durable: Option<Durable>,
-    /// How it is getting on right now; null where another process works on it, or none.
+    /// How it is getting on right now; null where this process does not work on it, or has not read there yet.
     pub live: Option<Live>,
 }
 
@@ -61,18 +63,19 @@ pub struct Live {
 }
 
 impl PartitionsAnswer {
-    /// As the view has them.
+    /// Of these snapshots, one a partition, and of what this process does.
     #[must_use]
-    pub fn of(view: &View, now_ms: i64) -> Self {
+    pub fn of(view: &View, snapshots: &[impl AsRef<Snapshot>], now_ms: i64) -> Self {
         let progress = view.all_progress();
-        let live = |partition: i32| {
+        let one = |partition| {
             let own = progress.iter().find(|(own, _)| *own == partition);
-            own.and_then(|(_, progress)| Live::of(progress))
-        };
-        let one = |partition| PartitionAnswer {
-            partition,
-            durable: view.snapshot(partition).map(|snapshot| Durable::of(&snapshot, now_ms)),
-            live: live(partition),
+            let snapshot = snapshots.iter().map(AsRef::as_ref).find(|snapshot| snapshot.partition == partition);
+            PartitionAnswer {
+                partition,
+                owned: own.is_some(),
+                durable: snapshot.map(|snapshot| Durable::of(snapshot, now_ms)),
+                live: own.and_then(|(_, progress)| Live::of(progress)),
+            }
         };
         Self { partitions: (0..view.partitions()).map(one).collect() }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::page;
+use super::{page, partitions_missing};
 use crate::fold::Snapshot;
 
 /// What is asked for, as it stands in the URL.
@@ -35,6 +35,8 @@ pub struct ProducersAnswer {
     pub producers: Vec<ProducerAnswer>,
     /// Ask for those after this one next; null where there are no more.
     pub next_after: Option<String>,
+    /// Partitions that have no snapshot yet: nothing of theirs is counted here.
+    pub partitions_missing: Vec<i32>,
 }
 
 /// One producer process.
@@ -71,11 +73,12 @@ impl ProducersQuery {
 }
 
 impl ProducersAnswer {
-    /// From one snapshot a partition.
-    pub fn of<'s>(snapshots: impl IntoIterator<Item = &'s Snapshot>, query: &ProducersQuery) -> Self {
+    /// From one snapshot a partition, of a topic that has so many `partitions`.
+    #[must_use]
+    pub fn of(snapshots: &[impl AsRef<Snapshot>], partitions: i32, query: &ProducersQuery) -> Self {
         let (mut missing_from_sequence, mut evicted) = (0, 0);
         let mut found: BTreeMap<&str, Vec<ProducerPartition>> = BTreeMap::new();
-        for snapshot in snapshots {
+        for snapshot in snapshots.iter().map(AsRef::as_ref) {
             missing_from_sequence += snapshot.ledger.missing_from_sequence;
             evicted += snapshot.producers_evicted();
             let partition = snapshot.partition;
@@ -93,6 +96,43 @@ impl ProducersAnswer {
             .map(|(incarnation, partitions)| ProducerAnswer { incarnation: incarnation.to_owned(), partitions })
             .collect();
         let next_after = producers.last().filter(|_| more).map(|last| last.incarnation.clone());
-        Self { missing_from_sequence, evicted, producers, next_after }
+        let partitions_missing = partitions_missing(snapshots, partitions);
+        Self { missing_from_sequence, evicted, producers, next_after, partitions_missing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fold::{FoldSettings, PartitionState};
+
+    /// A partition that producers have sent to: incarnation, last sequence, last offset.
+    fn snapshot(partition: i32, sequences: &[(&str, u64, i64)]) -> Arc<Snapshot> {
+        let state = PartitionState::new(1, partition, FoldSettings::default(), 0, 0).snapshot(None, 0);
+        let mut value: Value = serde_json::from_slice(&state.to_value()).unwrap();
+        value["sequences"] = json!(sequences);
+        Arc::new(Snapshot::parse(value.to_string().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn producers_come_in_order_page_by_page_with_all_partitions_of_each() {
+        let partitions = [snapshot(0, &[("bb", 5, 9), ("aa", 1, 3)]), snapshot(1, &[("bb", 2, 4), ("cc", 7, 8)])];
+        let mut query = ProducersQuery { after: String::new(), limit: 2 };
+        let first = ProducersAnswer::of(&partitions, 3, &query);
+        let names: Vec<&str> = first.producers.iter().map(|producer| producer.incarnation.as_str()).collect();
+        assert_eq!(
+            (names, first.next_after.as_deref(), first.partitions_missing),
+            (vec!["aa", "bb"], Some("bb"), vec![2])
+        );
+        let places: Vec<(i32, u64)> =
+            first.producers[1].partitions.iter().map(|place| (place.partition, place.last_sequence)).collect();
+        assert_eq!(places, [(0, 5), (1, 2)]);
+        query.after = "bb".to_owned();
+        let second = ProducersAnswer::of(&partitions, 3, &query);
+        assert_eq!((second.producers[0].incarnation.as_str(), second.next_after), ("cc", None));
     }
 }

@@ -1,12 +1,12 @@
-//! The windows that still take transactions, open ones and closed ones, added up over all partitions. What is final and let
-//! go stands in the topic of closed windows.
+//! The windows that still take transactions in all partitions, open ones and closed ones, added up. What any partition has
+//! let go, being final there, stands whole in the topic of closed windows only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::wire::parse_ms;
 use serde::{Deserialize, Serialize};
 
-use super::page;
+use super::{page, partitions_missing};
 use crate::{
     clock::format_time,
     fold::{Cell, GridForm, Snapshot, WindowShare, add_grid},
@@ -31,7 +31,7 @@ pub struct WindowsQuery {
     pub to_ms: i64,
     /// How their transactions are told apart.
     pub grouping: Grouping,
-    /// At most so many.
+    /// So many, and those that begin with the last of them.
     pub limit: usize,
 }
 
@@ -54,6 +54,8 @@ pub struct WindowsAnswer {
     pub windows: Vec<WindowAnswer>,
     /// Ask for those before this time (`to`) next; null where there are no more.
     pub next_to: Option<String>,
+    /// Partitions that have no snapshot yet: nothing of theirs is counted here.
+    pub partitions_missing: Vec<i32>,
 }
 
 /// One window.
@@ -63,7 +65,7 @@ pub struct WindowAnswer {
     pub window_start: String,
     /// Its end, which does not.
     pub window_end: String,
-    /// Whether event time has reached its end in every partition that has any.
+    /// Whether event time has reached its end in every partition that has any, and each has been counted.
     pub closed: bool,
     /// Late transactions that it took after it had closed.
     pub revision: u64,
@@ -119,46 +121,42 @@ impl WindowsQuery {
     }
 }
 
-/// A window's shares, added up.
-#[derive(Default)]
-struct Sum {
-    revision: u64,
-    cells: GridForm,
-}
-
 impl WindowsAnswer {
-    /// From one snapshot a partition.
+    /// From one snapshot a partition, of a topic that has so many `partitions`.
     #[must_use]
-    pub fn of(snapshots: &[impl AsRef<Snapshot>], query: &WindowsQuery) -> Self {
-        let mut sums: BTreeMap<(i64, i64), Sum> = BTreeMap::new();
-        for snapshot in snapshots {
-            for WindowShare { start_ms, end_ms, revision, cells } in snapshot.as_ref().windows() {
-                if (query.from_ms..query.to_ms).contains(&start_ms) {
-                    let sum = sums.entry((start_ms, end_ms)).or_default();
-                    sum.revision += revision;
-                    add_grid(&mut sum.cells, cells);
-                }
-            }
-        }
-        let reached = |end_ms: i64| {
-            let watermarks = snapshots.iter().filter_map(|snapshot| snapshot.as_ref().watermark_ms);
-            watermarks.min().is_some_and(|watermark_ms| watermark_ms >= end_ms)
+    pub fn of(snapshots: &[impl AsRef<Snapshot>], partitions: i32, query: &WindowsQuery) -> Self {
+        let watermarks = || snapshots.iter().filter_map(|snapshot| snapshot.as_ref().watermark_ms);
+        let (slowest_ms, fastest_ms) = (watermarks().min(), watermarks().max());
+        // What the fastest partition has let go is not all there any more: what is left of it would look like the whole.
+        let is_whole = |share: &WindowShare<'_>| fastest_ms.is_none_or(|fastest_ms| fastest_ms < share.final_ms);
+        let is_asked = |share: &WindowShare<'_>| (query.from_ms..query.to_ms).contains(&share.start_ms);
+        let shares = || {
+            let all = snapshots.iter().flat_map(|snapshot| snapshot.as_ref().windows());
+            all.filter(|share| is_asked(share) && is_whole(share))
         };
+        // First which ones, then what is in them: many may be asked for a few.
+        let found: BTreeSet<(i64, i64)> = shares().map(|share| (share.start_ms, share.end_ms)).collect();
         // Where partitions were migrated at different times, two windows may begin at once; a page has both or neither.
-        let last_start_ms = sums.keys().rev().nth(query.limit - 1).map_or(i64::MIN, |(start_ms, _)| *start_ms);
-        let rest = sums.split_off(&(last_start_ms, i64::MIN));
-        let more = !sums.is_empty();
-        let newest = rest.into_iter().rev();
-        let windows = newest.map(|((start_ms, end_ms), Sum { revision, cells })| WindowAnswer {
+        let last = found.iter().rev().nth(query.limit.max(1) - 1).map_or(i64::MIN, |(start_ms, _)| *start_ms);
+        let mut sums: BTreeMap<(i64, i64), (u64, GridForm)> = BTreeMap::new();
+        for WindowShare { start_ms, end_ms, revision, cells, .. } in shares().filter(|share| share.start_ms >= last) {
+            let sum = sums.entry((start_ms, end_ms)).or_default();
+            sum.0 += revision;
+            add_grid(&mut sum.1, cells);
+        }
+        let missing = partitions_missing(snapshots, partitions);
+        let newest = sums.into_iter().rev();
+        let windows = newest.map(|((start_ms, end_ms), (revision, cells))| WindowAnswer {
             window_start: format_time(start_ms),
             window_end: format_time(end_ms),
-            closed: reached(end_ms),
+            closed: missing.is_empty() && slowest_ms.is_some_and(|slowest_ms| slowest_ms >= end_ms),
             revision,
             count: cells.values().flat_map(BTreeMap::values).map(|cell| cell.count).sum(),
             cells: query.grouping.of(cells),
         });
-        let next_to = more.then(|| format_time(last_start_ms));
-        Self { grouping: query.grouping, windows: windows.collect(), next_to }
+        let windows = windows.collect();
+        let next_to = found.first().filter(|(start_ms, _)| *start_ms < last).map(|_| format_time(last));
+        Self { grouping: query.grouping, windows, next_to, partitions_missing: missing }
     }
 }
 
@@ -187,11 +185,17 @@ mod tests {
     use crate::fold::{FoldSettings, PartitionState};
 
     const MINUTE_MS: i64 = 60_000;
+    const PARTITIONS: i32 = 3;
 
     /// A partition that has come to `watermark_ms`, with windows of a length: start, revision, count.
-    fn snapshot(window_ms: i64, watermark_ms: Option<i64>, windows: &[(i64, u64, u64)]) -> Arc<Snapshot> {
+    fn snapshot(
+        partition: i32,
+        window_ms: i64,
+        watermark_ms: Option<i64>,
+        windows: &[(i64, u64, u64)],
+    ) -> Arc<Snapshot> {
         let settings = FoldSettings { window_ms, ..FoldSettings::default() };
-        let state = PartitionState::new(1, 0, settings, 0, 0).snapshot(None, 0);
+        let state = PartitionState::new(1, partition, settings, 0, 0).snapshot(None, 0);
         let mut value: Value = serde_json::from_slice(&state.to_value()).unwrap();
         value["watermark_ms"] = json!(watermark_ms);
         let form = |&(start_ms, revision, count): &(i64, u64, u64)| {
@@ -203,30 +207,45 @@ mod tests {
     }
 
     fn asked(snapshots: &[Arc<Snapshot>], query: &WindowsQuery) -> Value {
-        serde_json::to_value(WindowsAnswer::of(snapshots, query)).unwrap()
+        serde_json::to_value(WindowsAnswer::of(snapshots, PARTITIONS, query)).unwrap()
     }
 
     #[test]
     fn shares_of_a_window_are_added_up_and_it_is_closed_when_it_is_in_all_of_them() {
         let partitions = [
-            snapshot(MINUTE_MS, Some(MINUTE_MS), &[(0, 2, 10), (MINUTE_MS, 0, 1)]),
-            snapshot(MINUTE_MS, Some(MINUTE_MS - 1), &[(0, 0, 5)]),
-            snapshot(MINUTE_MS, None, &[]),
+            snapshot(0, MINUTE_MS, Some(MINUTE_MS), &[(0, 2, 10), (MINUTE_MS, 0, 1)]),
+            snapshot(1, MINUTE_MS, Some(MINUTE_MS - 1), &[(0, 0, 5)]),
+            snapshot(2, MINUTE_MS, None, &[]),
         ];
         let answer = asked(&partitions, &WindowsQuery::default());
         let window = &answer["windows"][1];
         assert_eq!((&window["count"], &window["revision"], &window["closed"]), (&json!(15), &json!(2), &json!(false)));
         assert_eq!(window["cells"], json!({"EUR": {"count": 15, "sum_minor": "10"}}));
         let [first, _, third] = partitions;
-        let all_there = [first, snapshot(MINUTE_MS, Some(MINUTE_MS), &[]), third];
+        let all_there = [first, snapshot(1, MINUTE_MS, Some(MINUTE_MS), &[]), third];
         assert_eq!(asked(&all_there, &WindowsQuery::default())["windows"][1]["closed"], true);
+        let answer = asked(&all_there[..2], &WindowsQuery::default());
+        assert_eq!((&answer["windows"][1]["closed"], &answer["partitions_missing"]), (&json!(false), &json!([2])));
+    }
+
+    #[test]
+    fn what_is_left_of_a_window_that_a_partition_has_let_go_is_not_shown_as_the_whole() {
+        let lateness_ms = FoldSettings::default().lateness_ms;
+        let behind = snapshot(0, MINUTE_MS, Some(MINUTE_MS), &[(0, 0, 10), (MINUTE_MS, 0, 1)]);
+        let ahead = |watermark_ms| snapshot(1, MINUTE_MS, Some(watermark_ms), &[(MINUTE_MS, 0, 1)]);
+        let shown = |watermark_ms| {
+            let answer = asked(&[Arc::clone(&behind), ahead(watermark_ms)], &WindowsQuery::default());
+            answer["windows"].as_array().map(Vec::len)
+        };
+        assert_eq!(shown(MINUTE_MS + lateness_ms - 1), Some(2));
+        assert_eq!(shown(MINUTE_MS + lateness_ms), Some(1));
     }
 
     #[test]
     fn a_page_never_parts_windows_that_begin_at_once_and_the_next_one_goes_on_behind_it() {
         let partitions = [
-            snapshot(MINUTE_MS, None, &[(0, 0, 1), (5 * MINUTE_MS, 0, 1), (6 * MINUTE_MS, 0, 1)]),
-            snapshot(5 * MINUTE_MS, None, &[(5 * MINUTE_MS, 0, 1)]),
+            snapshot(0, MINUTE_MS, None, &[(0, 0, 1), (5 * MINUTE_MS, 0, 1), (6 * MINUTE_MS, 0, 1)]),
+            snapshot(1, 5 * MINUTE_MS, None, &[(5 * MINUTE_MS, 0, 1)]),
         ];
         let mut query = WindowsQuery { limit: 2, ..WindowsQuery::default() };
         let first = asked(&partitions, &query);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     FoldSettings, Grid, IdWindow, Ledger, Migration, PartitionState, SequenceTable, Totals, Windows,
-    calendar::Calendar,
+    calendar::{Calendar, Span},
     sequence::Incarnation,
     settings::FOLD_VERSION,
     totals::{GridForm, TotalsForm, kind_code, kind_index},
@@ -83,6 +83,8 @@ pub struct WindowShare<'s> {
     pub start_ms: i64,
     /// End, in milliseconds since the epoch; does not belong to the window.
     pub end_ms: i64,
+    /// The watermark at which it takes no more and is let go, in milliseconds since the epoch.
+    pub final_ms: i64,
     /// Late transactions that it took since it closed.
     pub revision: u64,
     /// Counts and sums by kind and currency.
@@ -181,11 +183,10 @@ impl Snapshot {
     /// The windows that still take transactions, in order of their start.
     pub fn windows(&self) -> impl Iterator<Item = WindowShare<'_>> {
         let calendar = Calendar::new(&self.settings, &self.migrations);
-        self.windows.iter().map(move |form| WindowShare {
-            start_ms: form.start_ms,
-            end_ms: calendar.span(form.start_ms).end_ms,
-            revision: form.revision,
-            cells: &form.cells,
+        self.windows.iter().map(move |form| {
+            let Span { end_ms, final_ms, .. } = calendar.span(form.start_ms);
+            let WindowForm { start_ms, revision, ref cells, .. } = *form;
+            WindowShare { start_ms, end_ms, final_ms, revision, cells }
         })
     }
 

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 150, LEFT = 52, BOTTOM = 20, TOP = 8;
-const MINUTE_MS = 60_000, SPAN_MS = 5 * MINUTE_MS;
+const MINUTE_MS = 60_000, SPAN_MS = 5 * MINUTE_MS, GAP_MS = 3_500;
 
 const element = (name, attributes, text) => {
   const made = document.createElementNS(SVG, name);
@@ -11,10 +11,10 @@ const element = (name, attributes, text) => {
   return made;
 };
 
-/** 1, 2 or 5 times a power of ten, at least as large as `most`. */
+/** 1, 2, 4 or 6 times a power of ten, at least as large as `most`: half of it is a round number too. */
 const roundUp = most => {
   const power = 10 ** Math.floor(Math.log10(Math.max(most, 1e-9)));
-  return [1, 2, 5, 10].map(step => step * power).find(step => step >= most);
+  return [1, 2, 4, 6, 10].map(step => step * power).find(step => step >= most);
 };
 
 export class Chart {
@@ -36,6 +36,9 @@ export class Chart {
 
   /** Adds values at a time; null breaks the line: there was nothing, which is not zero. */
   add(at, values) {
+    // A tab that slept, or a connection that was gone: the next value begins a new line.
+    const before = this.points.at(-1);
+    if (before && at - before.at > GAP_MS) this.points.push({ at: before.at + 1, values: this.lines.map(() => null) });
     this.points.push({ at, values });
     this.points = this.points.filter(point => point.at > at - SPAN_MS);
     this.draw(at);
@@ -43,7 +46,7 @@ export class Chart {
 
   draw(now) {
     const all = this.points.flatMap(point => point.values).filter(value => value !== null);
-    const most = roundUp(Math.max(...all, 0)) || 1;
+    const highest = Math.max(...all, 0), most = highest > 0 ? roundUp(highest) : 1;
     // As wide as there is room, so that letters stay as large as they are; as long as there is something to show.
     const width = Math.max(this.place.clientWidth, 200);
     const span = Math.min(SPAN_MS, Math.max(MINUTE_MS, now - (this.points[0]?.at ?? now)));
@@ -75,11 +78,6 @@ export class Chart {
     });
     this.svg.replaceChildren(...parts);
     const said = this.lines.map((line, index) => `${line.label} ${this.values[index].textContent}`).join(", ");
-    this.svg.setAttribute("aria-label", `${this.label}, last five minutes; now ${said}`);
-  }
-
-  /** What was drawn is not the present any more: the next value begins a new line. */
-  interrupt(at) {
-    if (this.points.length) this.points.push({ at, values: this.lines.map(() => null) });
+    this.svg.setAttribute("aria-label", `${this.label}, last ${Math.ceil(span / MINUTE_MS)} min; now ${said}`);
   }
 }

@@ -43,12 +43,12 @@ const equation = (name, whole, parts) => {
 export const drawLedger = (place, { offsets, skipped, ledger, balanced }) => {
   const rejected = Object.values(ledger.rejected).reduce((all, count) => all + count, 0);
   const equations = [
-    equation("consumed", ledger.consumed, [["accepted", ledger.accepted], ["redelivered", ledger.redelivered],
-      ["repeated", ledger.repeated], ["rejected", rejected]]),
-    equation("accepted", ledger.accepted, [["on time", ledger.on_time], ["revised a window", ledger.revised],
-      ["too late for one", ledger.too_late]]),
     equation("offsets", offsets, [["consumed", ledger.consumed], ["without a record", ledger.offsets_without_record],
       ["deleted unread", skipped]]),
+    equation("consumed", ledger.consumed, [["accepted", ledger.accepted], ["redelivered: sent again", ledger.redelivered],
+      ["repeated: same id again", ledger.repeated], ["rejected", rejected]]),
+    equation("accepted", ledger.accepted, [["on time", ledger.on_time], ["late, its window corrected", ledger.revised],
+      ["counted, too late for a window", ledger.too_late]]),
   ];
   place.replaceChildren(...equations.map(({ box }) => box));
   return balanced && equations.every(({ holds }) => holds);

@@ -1,27 +1,34 @@
 // The dashboard: one event a second, drawn as it comes. What is older than some seconds is said to be old, and greyed.
 
 import { Chart } from "./chart.js";
-import { duration, grouped, money, share, timeOfDay } from "./format.js";
+import { dayAndTime, duration, grouped, money, share, timeOfDay } from "./format.js";
 import { drawLedger } from "./ledger.js";
 import { fill } from "./table.js";
 
-const STALE_AFTER_MS = 3_500, PRODUCERS_EVERY_MS = 5_000, RATE_SPAN_MS = 5_000, ROWS_MAX = 60;
+const STALE_AFTER_MS = 3_500, SILENT_AFTER_MS = 10_000, ASK_EVERY_MS = 5_000, ASK_TIMEOUT_MS = 4_000;
+const RATE_SPAN_MS = 5_000, QUIET_AFTER_MS = 5_000, ROWS_MAX = 60;
 const GROUPINGS = ["currency", "type", "category", "country", "channel"];
 
 const $ = id => document.getElementById(id);
 const text = (id, value) => { if ($(id).textContent !== value) $(id).textContent = value; };
 
-const rates = new Chart($("rate-chart"), "Records a second", [{ style: "line0", label: "counted" }], value => grouped(Math.round(value)));
+const rates = new Chart($("rate-chart"), "Records a second", [{ style: "line0", label: "read" }], value => grouped(Math.round(value)));
 const latencies = new Chart($("latency-chart"), "Latency in milliseconds",
   [{ style: "line0", label: "p50" }, { style: "line1", label: "p99" }], value => (value && value < 10 ? value.toFixed(1) : grouped(Math.round(value))));
 
-let grouping = "currency", last = null, lastEventAt = 0, counted = [];
+let grouping = "currency", last = null, counted = [];
+// Why figures are not what they should be, though somebody sends some; what is unmet, as /readyz says.
+let why = "", unmet = "";
+let heardAt = performance.now(), drawnAt = heardAt, openedAt = heardAt, source = null, retry = 0;
 
 const status = (state, words) => {
   document.documentElement.dataset.state = state;
   $("status").dataset.state = state;
   text("status", words);
 };
+
+/** The last row: how many there are, shown or not, and what they come to. */
+const rest = (length, ...cells) => [length > ROWS_MAX ? `${grouped(length)} in all, ${grouped(length - ROWS_MAX)} not shown` : `${grouped(length)} in all`, ...cells];
 
 const drawTotals = ({ totals }) => {
   const members = Object.entries(totals[grouping]);
@@ -30,7 +37,7 @@ const drawTotals = ({ totals }) => {
     fill("totals", ["currency", "transactions", "share", "sum", "smallest", "largest"],
       members.sort((a, b) => b[1].count - a[1].count).slice(0, ROWS_MAX).map(([code, cell]) => [code, grouped(cell.count),
         { text: share(cell.count, all), bar: cell.count / all }, money(cell.sum_minor, code),
-        money(cell.min_minor, code), money(cell.max_minor, code)]));
+        money(cell.min_minor, code), money(cell.max_minor, code)]), rest(members.length, grouped(all)));
     return;
   }
   const rows = members.map(([name, cells]) => {
@@ -38,10 +45,11 @@ const drawTotals = ({ totals }) => {
     const sums = byCount.slice(0, 3).map(([code, cell]) => `${money(cell.sum_minor, code)} ${code}`);
     const others = byCount.length > 3 ? ` and ${byCount.length - 3} more` : "";
     return { name, count: byCount.reduce((sum, [, cell]) => sum + cell.count, 0), sums: sums.join(", ") + others };
-  }).sort((a, b) => b.count - a.count).slice(0, ROWS_MAX);
+  }).sort((a, b) => b.count - a.count);
   const all = rows.reduce((sum, row) => sum + row.count, 0);
-  fill("totals", [grouping, "transactions", "share", "sums, never across currencies"],
-    rows.map(({ name, count, sums }) => [name.replaceAll("_", " "), grouped(count), { text: share(count, all), bar: count / all }, sums]));
+  fill("totals", [grouping, "transactions", "share", "sums, never across currencies"], rows.slice(0, ROWS_MAX)
+    .map(({ name, count, sums }) => [name.replaceAll("_", " "), grouped(count), { text: share(count, all), bar: count / all }, sums]),
+  rest(rows.length, grouped(all)));
 };
 
 const drawTabs = () => $("groupings").replaceChildren(...GROUPINGS.map((name, place) => {
@@ -67,7 +75,7 @@ const drawTabs = () => $("groupings").replaceChildren(...GROUPINGS.map((name, pl
 
 const drawWindows = windows => {
   const most = Math.max(...windows.map(window => window.count), 1);
-  fill("windows", ["window, UTC", "", "transactions"], windows.map(window => [
+  fill("windows", ["window, UTC", "state", "transactions"], windows.map(window => [
     `${timeOfDay(window.window_start)}–${timeOfDay(window.window_end)}`,
     window.closed ? (window.revision ? `closed, ${grouped(window.revision)} late` : "closed") : "open",
     { text: grouped(window.count), bar: window.count / most }]));
@@ -81,33 +89,54 @@ const drawRejected = ({ rejected, consumed }) => {
     : [["none so far", "0", "–"]]);
 };
 
-const drawPartitions = partitions => fill("partitions",
-  ["partition", "worked on by", "lag", "counted up to", "event time, UTC", "durable figures are"],
-  partitions.slice(0, ROWS_MAX).map(({ partition, durable, live }) => [String(partition), live ? "this consumer" : "another, or none",
-    live ? { text: grouped(live.lag_records), mark: live.lag_records ? "some" : "" } : "–",
-    durable ? grouped(durable.next_offset) : "not counted yet", durable?.watermark ? timeOfDay(durable.watermark) : "–",
-    durable ? `${(durable.age_ms / 1_000).toFixed(1)} s old` : "–"]));
+const worker = ({ owned, live }) => (live ? "this consumer" : owned ? "this consumer, restoring" : "not here");
 
-const drawProducers = ({ producers, missing_from_sequence: missing }) => {
-  $("missing").dataset.state = missing ? "bad" : "good";
-  text("missing", missing ? `${grouped(missing)} records missing` : "nothing missing");
+const drawPartitions = partitions => fill("partitions",
+  ["partition", "worked on", "lag", "counted up to", "event time, UTC", "durable figures are"],
+  partitions.slice(0, ROWS_MAX).map(({ partition, owned, durable, live }) => [String(partition), worker({ owned, live }),
+    live ? { text: grouped(live.lag_records), mark: live.lag_records ? "some" : "" } : "–",
+    durable ? grouped(durable.next_offset) : "not counted yet", durable?.watermark ? dayAndTime(durable.watermark) : "–",
+    durable ? { text: `${grouped(Math.round(durable.age_ms / 1_000))} s old`, mark: durable.age_ms > 2 * QUIET_AFTER_MS ? "some" : "" } : "–"]),
+  partitions.length > ROWS_MAX ? rest(partitions.length) : undefined);
+
+const drawProducers = ({ producers, missing_from_sequence: missing, evicted, next_after: more }) => {
+  const known = producers.length > 0 && evicted === 0;
+  $("missing").dataset.state = missing ? "bad" : known ? "good" : "";
+  text("missing", missing ? `${grouped(missing)} records missing` : known ? "nothing missing" : "not known");
   fill("producers", ["producer", "partitions", "records numbered"], producers.map(({ incarnation, partitions }) => [incarnation,
-    grouped(partitions.length), grouped(partitions.reduce((sum, { last_sequence: sequence }) => sum + sequence, 0))]));
+    grouped(partitions.length), grouped(partitions.reduce((sum, { last_sequence: sequence }) => sum + BigInt(sequence), 0n))]),
+  more ? ["and more: /api/v1/producers"] : undefined);
+};
+
+/** What to say of figures that have just come: that somebody serves them does not mean that anybody counts. */
+const judge = (figures, balanced) => {
+  const ages = figures.partitions.flatMap(({ durable }) => (durable ? [durable.age_ms] : []));
+  const missing = figures.summary.partitions_missing.length;
+  if (!balanced) return ["bad", "The ledger does not balance: a bug. Keep the state topic and report it."];
+  if (unmet) return ["bad", `Not ready: ${unmet}`];
+  if (missing) return ["waiting", `Live; not counted yet: ${grouped(missing)} of ${grouped(figures.partitions.length)} partitions`];
+  if (Math.min(...ages) > QUIET_AFTER_MS) return ["waiting", "Nothing new is being counted: nothing is sent, or nobody counts"];
+  return ["live", "Live"];
+};
+
+const drawTiles = ({ summary: { ledger }, partitions, latency }, rate) => {
+  text("accepted", grouped(ledger.accepted));
+  text("consumed", grouped(ledger.consumed));
+  text("rate", rate === null ? "–" : grouped(Math.round(rate)));
+  text("p99", latency ? duration(latency.p99_us) : "–");
+  const live = partitions.filter(partition => partition.live);
+  text("lag", live.length && !unmet ? grouped(live.reduce((sum, partition) => sum + partition.live.lag_records, 0)) : "–");
+  text("lag-note", live.length === partitions.length ? "records not read yet"
+    : live.length ? `of the ${live.length} of ${partitions.length} partitions worked on here` : "known to the consumers that count, not here");
 };
 
 const draw = figures => {
-  last = figures;
-  const { ledger } = figures.summary, now = performance.now();
+  const { ledger } = figures.summary, at = Date.parse(figures.time), now = performance.now();
   if (counted.length && ledger.consumed < counted.at(-1).consumed) counted = [];
-  counted = [...counted.filter(({ at }) => at > now - RATE_SPAN_MS - 500), { at: now, consumed: ledger.consumed }];
-  const seconds = (now - counted[0].at) / 1_000;
+  counted = [...counted.filter(known => known.at > at - RATE_SPAN_MS - 500), { at, consumed: ledger.consumed }];
+  const seconds = (at - counted[0].at) / 1_000;
   const rate = seconds > 0.5 ? (ledger.consumed - counted[0].consumed) / seconds : null;
-  text("consumed", grouped(ledger.consumed));
-  text("rate", rate === null ? "–" : grouped(Math.round(rate)));
-  text("p99", figures.latency ? duration(figures.latency.p99_us) : "–");
-  const live = figures.partitions.filter(partition => partition.live);
-  text("lag", live.length ? grouped(live.reduce((sum, partition) => sum + partition.live.lag_records, 0)) : "–");
-  text("lag-note", live.length === figures.partitions.length ? "records not read yet" : `of the ${live.length} of ${figures.partitions.length} partitions worked on here`);
+  drawTiles(figures, rate);
   rates.add(now, [rate]);
   latencies.add(now, figures.latency ? [figures.latency.p50_us / 1_000, figures.latency.p99_us / 1_000] : [null, null]);
   const balanced = drawLedger($("ledger"), figures.balance);
@@ -117,50 +146,70 @@ const draw = figures => {
   drawWindows(figures.windows);
   drawRejected(ledger);
   drawPartitions(figures.partitions);
-  const missing = figures.summary.partitions_missing.length;
-  if (!balanced) status("bad", "The ledger does not balance: a bug. Keep the state topic and report it.");
-  else if (missing) status("waiting", `Live; ${missing} partitions have not been counted yet`);
-  else status("live", `Live, ${timeOfDay(figures.time)} UTC`);
+  status(...judge(figures, balanced));
+  text("clock", `${dayAndTime(figures.time)} UTC`);
 };
 
-const events = () => {
-  const source = new EventSource("/api/v1/events");
-  source.addEventListener("figures", event => {
-    const figures = JSON.parse(event.data);
-    lastEventAt = performance.now();
-    if (figures.caught_up) draw(figures);
-    else status("waiting", "The consumer is still reading what has been counted so far.");
-  });
-  source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) {
-      // Refused, not interrupted: the browser does not try that again by itself.
-      source.close();
-      setTimeout(events, 5_000);
-    }
-  });
-};
-
-setInterval(() => {
-  const age = performance.now() - lastEventAt;
-  if (!lastEventAt || age < STALE_AFTER_MS) return;
-  if (document.documentElement.dataset.state !== "stale") {
-    rates.interrupt(performance.now());
-    latencies.interrupt(performance.now());
-    counted = [];
-  }
-  status("stale", last
-    ? `Not live: the consumer has not answered for ${Math.round(age / 1_000)} s. These figures are of ${timeOfDay(last.time)} UTC.`
-    : "The consumer does not answer.");
-}, 500);
-
-const producers = async () => {
+const take = event => {
+  heardAt = performance.now();
   try {
-    const answer = await fetch("/api/v1/producers?limit=50");
-    if (answer.ok) drawProducers(await answer.json());
-  } catch { /* The events say that nobody answers. */ }
-  setTimeout(producers, PRODUCERS_EVERY_MS);
+    const figures = JSON.parse(event.data);
+    if (!figures.caught_up) {
+      why = "The consumer is still reading what has been counted so far.";
+      return;
+    }
+    draw(figures);
+    last = figures;
+    drawnAt = heardAt;
+    why = "";
+  } catch (error) {
+    why = "This page can't show what the consumer sends; load it again.";
+    console.error(error);
+  }
+};
+
+const connect = () => {
+  clearTimeout(retry);
+  source?.close();
+  openedAt = performance.now();
+  source = new EventSource("/api/v1/events");
+  source.addEventListener("figures", take);
+  source.addEventListener("error", ({ target }) => {
+    // Refused, not interrupted: the browser does not try that again by itself. Not all pages at the same moment.
+    if (target.readyState === EventSource.CLOSED) retry = setTimeout(connect, 4_000 + 2_000 * Math.random());
+  });
+};
+
+const check = () => {
+  const now = performance.now();
+  if (now - heardAt > SILENT_AFTER_MS) {
+    why = "";
+    // A connection may be dead without saying so: after sleep, or in another network.
+    if (now - openedAt > SILENT_AFTER_MS) connect();
+  }
+  if (now - drawnAt < STALE_AFTER_MS) return;
+  counted = [];
+  status("stale", `Not live. ${why || "The consumer does not answer."}${last ? ` Figures of ${dayAndTime(last.time)} UTC.` : ""}`);
+};
+
+const ask = async () => {
+  const asked = path => fetch(path, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
+  try {
+    const ready = await (await asked("/readyz")).json();
+    unmet = ready.ready ? "" : ready.unmet.map(({ reason }) => reason).join("; ");
+    const producers = await asked("/api/v1/producers?limit=50");
+    if (!producers.ok) throw new Error(producers.statusText);
+    drawProducers(await producers.json());
+  } catch {
+    // That nobody answers is said above.
+    $("missing").dataset.state = "";
+    text("missing", "not known");
+  }
+  setTimeout(ask, ASK_EVERY_MS);
 };
 
 drawTabs();
-events();
-producers();
+connect();
+ask();
+setInterval(check, 500);
+document.addEventListener("visibilitychange", check);

@@ -1,7 +1,7 @@
 // Tables whose rows are text. Whatever a record holds stays text: nothing here is ever read as HTML.
 
-/** A cell: text, or `{ text, bar, mark }`: a bar of that share of the cell behind it; a class. */
-export const fill = (id, head, rows) => {
+/** `foot` is a last row, if there is one. A cell: text, or `{ text, bar, mark }`: a bar of that share of the cell behind it; a class. */
+export const fill = (id, head, rows, foot) => {
   const table = document.getElementById(id);
   const row = (cells, cellName) => {
     const made = document.createElement("tr");
@@ -24,5 +24,7 @@ export const fill = (id, head, rows) => {
   const top = document.createElement("thead"), body = document.createElement("tbody");
   top.append(row(head, "th"));
   body.append(...rows.map(cells => row(cells, "td")));
-  table.replaceChildren(top, body);
+  const bottom = document.createElement("tfoot");
+  if (foot) bottom.append(row(foot, "td"));
+  table.replaceChildren(top, body, bottom);
 };

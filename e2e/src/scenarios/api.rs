@@ -27,6 +27,9 @@ const QUESTIONS: [(&str, Option<&str>); 16] = [
     ("nothing", Some("not_found")),
 ];
 
+/// More pages than there can be here.
+const PAGES_MAX: usize = 5_000;
+
 pub(super) fn every_answer_is_as_the_openapi_document_says_and_they_agree(stage: &mut Stage<'_>) -> Checked {
     stage.use_short_windows();
     let mut consumer = stage.consumer(&[])?;
@@ -35,6 +38,8 @@ pub(super) fn every_answer_is_as_the_openapi_document_says_and_they_agree(stage:
     let (records, rate) = (count.to_string(), (count / 5).to_string());
     let flags = ["--count", &records, "--rate", &rate, "--seed", "11"];
     stage.produce(&[flags.as_slice(), ALL_FAULTS.as_slice()].concat())?;
+    stage.produce(&["--count", "500", "--rate", "0", "--seed", "12"])?;
+    let count = count + 500;
     wait::until_true("everything being durable", RUN_DEADLINE, || {
         consumer.summary().is_some_and(|summary| summary["ledger"]["consumed"].as_u64() >= Some(count))
     })?;
@@ -103,7 +108,9 @@ fn answers_agree(consumer: &Process) -> Checked {
     let windows = all["windows"].as_array().ok_or_else(|| Failure::new("no windows"))?;
     claim!(windows.len() > 2, "few windows: {all}");
     claim!(windows.iter().any(|window| window["closed"] == true), "no window has closed: {all}");
-    for (window, same) in windows.iter().zip(by_type["windows"].as_array().into_iter().flatten()) {
+    let same = by_type["windows"].as_array().ok_or_else(|| Failure::new("no windows by type"))?;
+    claim_eq!(windows.len(), same.len(), "as many windows by type");
+    for (window, same) in windows.iter().zip(same) {
         claim_eq!(window["window_start"], same["window_start"], "the same windows by type");
         let of_currencies = |cells: &Value| {
             let cells = cells.as_object().into_iter().flatten();
@@ -118,7 +125,12 @@ fn answers_agree(consumer: &Process) -> Checked {
     let all = json_of(consumer, "/api/v1/producers")?;
     let paged = pages(consumer, "producers", "producers", "next_after", "after")?;
     claim_eq!(Value::Array(paged), all["producers"], "the producers, page by page");
-    claim!(all["producers"].as_array().is_some_and(|producers| producers.len() == 1), "one producer: {all}");
+    claim!(all["producers"].as_array().is_some_and(|producers| producers.len() == 2), "two producers: {all}");
+    let nobody = json_of(consumer, "/api/v1/producers?after=zz")?;
+    claim_eq!(nobody["producers"], json!([]), "producers after the last");
+    let second = windows[1]["window_start"].as_str().unwrap_or_default();
+    let newest = json_of(consumer, &format!("/api/v1/windows?limit=1000&from={second}"))?;
+    claim_eq!(newest["windows"].as_array().map(Vec::len), Some(2), "windows from the second newest on");
     Ok(())
 }
 
@@ -130,6 +142,7 @@ fn pages(consumer: &Process, path: &str, member: &str, next: &str, parameter: &s
         let page = json_of(consumer, &format!("/api/v1/{path}?limit=1{cursor}"))?;
         found.extend(page[member].as_array().cloned().unwrap_or_default());
         let Some(place) = page[next].as_str() else { return Ok(found) };
+        claim!(found.len() <= PAGES_MAX, "{path} has no last page");
         cursor = format!("&{parameter}={place}");
     }
 }
