@@ -35,7 +35,7 @@ FLAGS = (
 WITHIN_S = 60
 # Until the charts of a picture show something.
 PICTURE_AFTER_S = 75
-DESKTOP, PHONE = (1280, 1750), (390, 844)
+DESKTOP, PHONE = (1280, 1620), (390, 1500)
 
 
 class Demo:
