@@ -1,19 +1,16 @@
 //! The figures as they change: once a second to whoever keeps a connection open for them, by server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
-//! They are worked out once, however many look at them; a look costs the pipeline a few locks a second. Who doesn't
-//! take an event in time loses the connection, never a record: nothing waits for a browser.
+//! They are worked out once, however many look at them; a look costs the pipeline a few locks a second. Who takes
+//! nothing for ten seconds loses the connection: nothing waits for a browser.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, Sse},
-    },
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, Sse},
 };
-use common::service::error_response;
+use common::service::try_again_response;
 use futures_util::{Stream, stream};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -72,9 +69,7 @@ impl Events {
             Ok(place) => Sse::new(Arc::clone(self).stream(place)).into_response(),
             Err(_) => {
                 let detail = format!("{STREAMS_MAX} connections are open for events; ask /api/v1/summary instead");
-                let mut refused = error_response(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", &detail);
-                refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-                refused
+                try_again_response("too_many_streams", &detail, 10)
             }
         }
     }
@@ -140,6 +135,7 @@ fn between(before: &Histogram<u64>, after: &Histogram<u64>) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
     use futures_util::StreamExt as _;
 
     use super::*;

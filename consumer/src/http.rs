@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use common::service::{error_response, json_response};
+use common::service::{error_response, json_response, try_again_response};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -87,9 +87,7 @@ impl Figures {
         let Self { view, places } = self;
         if !view.is_caught_up() {
             let detail = "the state topic is still being read; ask again in a moment";
-            let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, "not_caught_up", detail);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return response;
+            return try_again_response("not_caught_up", detail, 1);
         }
         // Whoever waits too long for a place is told so by the limit that all requests have.
         let _place = places.acquire().await.expect("the semaphore is never closed");

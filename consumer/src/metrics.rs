@@ -1,6 +1,6 @@
 //! The view as metrics. Collected when asked for, so that nothing is counted twice and nothing can drift.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use common::{service::Metrics, wire::Reason};
 use prometheus_client::{
@@ -132,9 +132,8 @@ impl ViewCollector {
             gauge.metric_type(),
         )?;
         for (partition, progress) in self.0.all_progress() {
-            let lag = progress.high_watermark.load(Relaxed) - progress.next_offset.load(Relaxed);
             let labels = [("partition", partition.to_string())];
-            ConstGauge::new(lag.max(0)).encode(family.encode_family(&labels)?)?;
+            ConstGauge::new(progress.lag_records()).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

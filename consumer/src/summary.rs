@@ -1,5 +1,7 @@
 //! The pipeline's figures as one JSON object: the contract that outside checks read.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::{
@@ -28,6 +30,16 @@ pub struct Summary {
 pub struct PartitionSummary {
     /// Its number.
     pub partition: i32,
+    /// Where its snapshot stands.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// Where other settings held before, in order of offset.
+    pub migrations: Vec<MigrationSummary>,
+}
+
+/// Where a partition's highest snapshot stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
     /// First offset counted.
     pub first_offset: i64,
     /// Offset after the last one counted.
@@ -40,8 +52,19 @@ pub struct PartitionSummary {
     pub age_ms: i64,
     /// Generation of the state.
     pub generation: u64,
-    /// Where other settings held before, in order of offset.
-    pub migrations: Vec<MigrationSummary>,
+}
+
+impl Standing {
+    pub(crate) fn of(snapshot: &Snapshot, now_ms: i64) -> Self {
+        Self {
+            first_offset: snapshot.first_offset,
+            next_offset: snapshot.next_offset,
+            skipped: snapshot.skipped,
+            watermark: snapshot.watermark_ms.map(format_time),
+            age_ms: (now_ms - snapshot.written_at_ms).max(0),
+            generation: snapshot.generation,
+        }
+    }
 }
 
 /// Where a partition's settings were changed, and what they were before.
@@ -81,18 +104,13 @@ impl Summary {
             summary.any_unbalanced |= !balances(snapshot);
             summary.partitions.push(PartitionSummary {
                 partition: snapshot.partition,
-                first_offset: snapshot.first_offset,
-                next_offset: snapshot.next_offset,
-                skipped: snapshot.skipped,
-                watermark: snapshot.watermark_ms.map(format_time),
-                age_ms: (now_ms - snapshot.written_at_ms).max(0),
-                generation: snapshot.generation,
+                standing: Standing::of(snapshot, now_ms),
                 migrations: snapshot.migrations.iter().map(MigrationSummary::of).collect(),
             });
         }
         summary.partitions.sort_unstable_by_key(|partition| partition.partition);
-        let is_there = |partition: &i32| summary.partitions.iter().any(|there| there.partition == *partition);
-        summary.partitions_missing = (0..partitions).filter(|partition| !is_there(partition)).collect();
+        summary.partitions_missing =
+            partitions_missing(summary.partitions.iter().map(|partition| partition.partition), partitions);
         summary
     }
 
@@ -107,6 +125,12 @@ impl Summary {
     pub fn is_complete(&self) -> bool {
         self.partitions_missing.is_empty()
     }
+}
+
+/// Those of a topic's `partitions` that are not among the ones `counted`, in order.
+pub(crate) fn partitions_missing(counted: impl IntoIterator<Item = i32>, partitions: i32) -> Vec<i32> {
+    let counted: BTreeSet<i32> = counted.into_iter().collect();
+    (0..partitions).filter(|partition| !counted.contains(partition)).collect()
 }
 
 /// `next_offset − first_offset = consumed + offsets without record + skipped`, besides the ledger's own equations.

@@ -82,6 +82,14 @@ impl Default for Progress {
     }
 }
 
+impl Progress {
+    /// Records not read yet, as of the last read; 0 before the first one.
+    #[must_use]
+    pub fn lag_records(&self) -> i64 {
+        (self.high_watermark.load(Relaxed) - self.next_offset.load(Relaxed)).max(0)
+    }
+}
+
 impl View {
     /// Says how many partitions there are.
     pub fn set_partitions(&self, partitions: i32) {
@@ -216,8 +224,7 @@ impl View {
     /// Records not read yet, over the partitions that this process works on.
     #[must_use]
     pub fn lag(&self) -> u64 {
-        let behind = |progress: &Progress| progress.high_watermark.load(Relaxed) - progress.next_offset.load(Relaxed);
-        self.all_progress().iter().map(|(_, progress)| behind(progress).max(0).unsigned_abs()).sum()
+        self.all_progress().iter().map(|(_, progress)| progress.lag_records().unsigned_abs()).sum()
     }
 
     /// Records folded by this process.

@@ -135,6 +135,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[test]
+    fn the_openapi_document_has_the_summary_as_its_own_schema_has_it() {
+        let openapi: Value = serde_json::from_str(include_str!("../../consumer/src/api/openapi.json")).unwrap();
+        let known = &openapi["components"]["schemas"];
+        let mut summary: Value = serde_json::from_str(&SUMMARY.replace("#/$defs/", "#/components/schemas/")).unwrap();
+        for (name, definition) in summary["$defs"].as_object().unwrap() {
+            assert_eq!(known[name], *definition, "{name}");
+        }
+        // It stands by itself there, as several answers have one.
+        let reference = json!({"$ref": "#/components/schemas/ledger"});
+        assert_eq!(known["ledger"], std::mem::replace(&mut summary["properties"]["ledger"], reference));
+        let members = summary.as_object_mut().unwrap();
+        members.retain(|name, _| !["$schema", "$id", "$defs"].contains(&name.as_str()));
+        assert_eq!(known["summary"], summary);
+    }
+
     fn good() -> Value {
         json!({
             "ledger": {"consumed": 1, "accepted": 1, "redelivered": 0, "repeated": 0, "rejected": {"empty": 0},

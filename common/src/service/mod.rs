@@ -29,7 +29,7 @@ mod process;
 
 pub use config::{Problems, Secret, Settings};
 pub use exit::{ExitCode, Failure};
-pub use http::{Ops, OpsServer, error_response, json_response};
+pub use http::{Ops, OpsServer, error_response, json_response, try_again_response};
 pub use liveness::{Heartbeat, Liveness};
 pub use metrics::Metrics;
 pub use readiness::{Condition, Readiness};

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::partitions_missing;
 use crate::{
     fold::{Ledger, Snapshot},
-    summary::balances,
+    summary::{balances, partitions_missing},
 };
 
 /// The ledger of all partitions, and the offsets that it accounts for.
@@ -32,7 +31,10 @@ impl LedgerAnswer {
             offsets: 0,
             skipped: 0,
             ledger: Ledger::default(),
-            partitions_missing: partitions_missing(snapshots, partitions),
+            partitions_missing: partitions_missing(
+                snapshots.iter().map(|snapshot| snapshot.as_ref().partition),
+                partitions,
+            ),
         };
         for snapshot in snapshots.iter().map(AsRef::as_ref) {
             answer.balanced &= balances(snapshot);

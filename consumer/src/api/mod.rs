@@ -3,8 +3,6 @@
 //!
 //! Every list is bounded and comes in pages; what is asked for wrongly is refused with all that is wrong with it.
 
-use crate::fold::Snapshot;
-
 mod ledger;
 mod page;
 mod partitions;
@@ -16,12 +14,6 @@ pub use page::{PAGE_MAX, PAGE_USUAL};
 pub use partitions::PartitionsAnswer;
 pub use producers::{ProducersAnswer, ProducersAsked, ProducersQuery};
 pub use windows::{Grouping, WindowsAnswer, WindowsAsked, WindowsQuery};
-
-/// Partitions of a topic with so many that have no snapshot yet.
-pub(crate) fn partitions_missing(snapshots: &[impl AsRef<Snapshot>], partitions: i32) -> Vec<i32> {
-    let counted = |partition: &i32| snapshots.iter().any(|snapshot| snapshot.as_ref().partition == *partition);
-    (0..partitions).filter(|partition| !counted(partition)).collect()
-}
 
 /// The API as OpenAPI 3.1 describes it.
 pub const OPENAPI: &str = include_str!("openapi.json");

@@ -5,8 +5,8 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use serde::Serialize;
 
 use crate::{
-    clock::format_time,
     fold::{Ledger, Snapshot},
+    summary::Standing,
     view::{Progress, View},
 };
 
@@ -33,18 +33,9 @@ pub struct PartitionAnswer {
 /// A partition's highest snapshot.
 #[derive(Clone, Debug, Serialize)]
 pub struct Durable {
-    /// First offset counted.
-    pub first_offset: i64,
-    /// Offset after the last one counted.
-    pub next_offset: i64,
-    /// Offsets deleted before they were read.
-    pub skipped: i64,
-    /// Event time reached; null before the first accepted transaction.
-    pub watermark: Option<String>,
-    /// How old these figures are, in milliseconds.
-    pub age_ms: i64,
-    /// Generation of the state.
-    pub generation: u64,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
     /// Where its records ended.
     pub ledger: Ledger,
 }
@@ -73,25 +64,12 @@ impl PartitionsAnswer {
             PartitionAnswer {
                 partition,
                 owned: own.is_some(),
-                durable: snapshot.map(|snapshot| Durable::of(snapshot, now_ms)),
+                durable: snapshot
+                    .map(|snapshot| Durable { standing: Standing::of(snapshot, now_ms), ledger: snapshot.ledger }),
                 live: own.and_then(|(_, progress)| Live::of(progress)),
             }
         };
         Self { partitions: (0..view.partitions()).map(one).collect() }
-    }
-}
-
-impl Durable {
-    fn of(snapshot: &Snapshot, now_ms: i64) -> Self {
-        Self {
-            first_offset: snapshot.first_offset,
-            next_offset: snapshot.next_offset,
-            skipped: snapshot.skipped,
-            watermark: snapshot.watermark_ms.map(format_time),
-            age_ms: (now_ms - snapshot.written_at_ms).max(0),
-            generation: snapshot.generation,
-            ledger: snapshot.ledger,
-        }
     }
 }
 
@@ -102,7 +80,7 @@ impl Live {
         if progress.idle_ms.load(Relaxed) < 0 || high_watermark < 0 {
             return None;
         }
-        let lag_records = (high_watermark - next_offset).max(0);
-        Some(Self { next_offset, high_watermark, lag_records, folded: progress.folded.load(Relaxed) })
+        let (lag_records, folded) = (progress.lag_records(), progress.folded.load(Relaxed));
+        Some(Self { next_offset, high_watermark, lag_records, folded })
     }
 }

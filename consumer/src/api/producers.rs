@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{page, partitions_missing};
-use crate::fold::Snapshot;
+use super::page;
+use crate::{fold::Snapshot, summary::partitions_missing};
 
 /// What is asked for, as it stands in the URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,7 +96,8 @@ impl ProducersAnswer {
             .map(|(incarnation, partitions)| ProducerAnswer { incarnation: incarnation.to_owned(), partitions })
             .collect();
         let next_after = producers.last().filter(|_| more).map(|last| last.incarnation.clone());
-        let partitions_missing = partitions_missing(snapshots, partitions);
+        let partitions_missing =
+            partitions_missing(snapshots.iter().map(|snapshot| snapshot.as_ref().partition), partitions);
         Self { missing_from_sequence, evicted, producers, next_after, partitions_missing }
     }
 }

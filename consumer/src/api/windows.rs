@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::wire::parse_ms;
 use serde::{Deserialize, Serialize};
 
-use super::{page, partitions_missing};
+use super::page;
 use crate::{
     clock::format_time,
     fold::{Cell, GridForm, Snapshot, WindowShare, add_grid},
+    summary::partitions_missing,
 };
 
 /// What is asked for, as it stands in the URL.
@@ -144,7 +145,7 @@ impl WindowsAnswer {
             sum.0 += revision;
             add_grid(&mut sum.1, cells);
         }
-        let missing = partitions_missing(snapshots, partitions);
+        let missing = partitions_missing(snapshots.iter().map(|snapshot| snapshot.as_ref().partition), partitions);
         let newest = sums.into_iter().rev();
         let windows = newest.map(|((start_ms, end_ms), (revision, cells))| WindowAnswer {
             window_start: format_time(start_ms),

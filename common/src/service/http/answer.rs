@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -36,6 +36,13 @@ pub fn error_response(status: StatusCode, code: &str, detail: &str) -> Response 
     let title = status.canonical_reason().unwrap_or_default();
     let body = json!({"status": status.as_u16(), "title": title, "code": code, "detail": detail}).to_string();
     with_type(status, "application/problem+json", Body::from(body))
+}
+
+/// The same for what will pass by itself (503): when to ask again, in seconds.
+pub fn try_again_response(code: &str, detail: &str, after_s: u32) -> Response {
+    let mut response = error_response(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after_s));
+    response
 }
 
 pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: Body) -> Response {

@@ -24,7 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-pub use answer::{error_response, json_response};
+pub use answer::{error_response, json_response, try_again_response};
 pub use ops::Ops;
 
 use super::exit::{ExitCode, Failure};
