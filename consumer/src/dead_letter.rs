@@ -2,7 +2,7 @@
 
 use common::{
     kafka::{Record, RecordView},
-    wire::{Reason, SEQUENCE_HEADER},
+    wire::{Origin, REDRIVEN_HEADER, Reason, SEQUENCE_HEADER},
 };
 
 /// Header with the reason code.
@@ -47,6 +47,7 @@ pub struct DeadLetter {
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     sequence: Option<Vec<u8>>,
+    redriven_from: Option<Origin>,
     truncated_from: Option<usize>,
 }
 
@@ -66,6 +67,7 @@ impl DeadLetter {
             key: keep(record.key, PART_BYTES_MAX),
             value: keep(record.value, RAW_BYTES_MAX - 2 * PART_BYTES_MAX),
             sequence: keep(record.sequence, PART_BYTES_MAX),
+            redriven_from: record.redriven_from.and_then(Origin::parse),
             truncated_from: (!whole).then_some(bytes(record.value)),
         }
     }
@@ -122,11 +124,14 @@ impl DeadLetter {
         if let Some(sequence) = &self.sequence {
             put(SEQUENCE_HEADER, sequence);
         }
+        if let Some(origin) = self.redriven_from {
+            put(REDRIVEN_HEADER, origin.to_string().as_bytes());
+        }
         if let Some(bytes) = self.truncated_from {
             put(TRUNCATED_HEADER, bytes.to_string().as_bytes());
         }
         Record {
-            key: Some(format!("{}/{}", source.partition, self.offset).into_bytes()),
+            key: Some(Origin { partition: source.partition, offset: self.offset }.to_string().into_bytes()),
             value: self.value.clone(),
             headers,
             timestamp_ms: now_ms,
@@ -172,6 +177,7 @@ mod tests {
             key: Some(b"\xff"),
             value: Some(b"{\xfe"),
             sequence: Some(b"x"),
+            redriven_from: Some(b"1/7"),
             ..RecordView::default()
         };
         let letter = DeadLetter::new(&record, Reason::InvalidHeader).to_record(&source(), 1_000);
@@ -182,6 +188,7 @@ mod tests {
         assert_eq!(letter.header(SOURCE_KEY_HEADER).unwrap(), b"\xff");
         assert_eq!(letter.header(SEQUENCE_HEADER).unwrap(), b"x");
         assert_eq!(letter.header(SOURCE_TIMESTAMP_HEADER).unwrap(), b"-1");
+        assert_eq!(letter.header(REDRIVEN_HEADER).unwrap(), b"1/7", "who sends it again must see that it came back");
         assert!(letter.header(TRUNCATED_HEADER).is_none());
         assert_eq!(letter.timestamp_ms, 1_000);
     }

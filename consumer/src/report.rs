@@ -101,6 +101,7 @@ pub fn ledger_table(summary: &Summary) -> String {
     row("offsets without a record", ledger.offsets_without_record);
     row("offsets skipped", summary.partitions.iter().map(|p| p.standing.skipped.unsigned_abs()).sum());
     row("missing from sequences", ledger.missing_from_sequence);
+    row("dead letters mended", ledger.mended);
     let _ = writeln!(table, "Totals");
     if summary.totals.by_currency().is_empty() {
         let _ = writeln!(table, "  none");

@@ -154,7 +154,8 @@ mod tests {
     fn good() -> Value {
         json!({
             "ledger": {"consumed": 1, "accepted": 1, "redelivered": 0, "repeated": 0, "rejected": {"empty": 0},
-                "on_time": 1, "revised": 0, "too_late": 0, "offsets_without_record": 0, "missing_from_sequence": 0},
+                "on_time": 1, "revised": 0, "too_late": 0, "offsets_without_record": 0,
+                "missing_from_sequence": 0, "mended": 0},
             "totals": {"currency": {"EUR": {"count": 1, "sum_minor": "5", "min_minor": 5, "max_minor": 5}},
                 "type": {"refund": {"EUR": {"count": 1, "sum_minor": "5"}}}, "category": {}, "country": {}, "channel": {}},
             "partitions": [{"partition": 0, "first_offset": 0, "next_offset": 1, "skipped": 0,

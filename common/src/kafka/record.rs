@@ -16,14 +16,17 @@ pub struct RecordView<'a> {
     pub value: Option<&'a [u8]>,
     /// The value of its `tally-seq` header, if it has one; a null header value counts as no bytes.
     pub sequence: Option<&'a [u8]>,
+    /// The value of its `tally-redriven-from` header, likewise.
+    pub redriven_from: Option<&'a [u8]>,
     /// All of its headers.
     pub headers: Headers<'a>,
     /// The record's batch could not be decoded: key, value and headers are unknown.
     pub undecodable: bool,
 }
 
-/// The one header that readers of transactions need; `wire` says what is in it.
+/// The headers that whoever counts needs of every record; `wire` says what is in them.
 const SEQUENCE_HEADER: &[u8] = b"tally-seq";
+const REDRIVEN_HEADER: &[u8] = b"tally-redriven-from";
 
 /// The headers of a record, in the order of the record. Names are bytes: not every client writes text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,14 +68,17 @@ impl<'a> Bytes<'a> {
         let value = record.nullable()?;
         let count = record.length()?;
         let headers = Headers(record);
-        let mut sequence = None;
+        let (mut sequence, mut redriven_from) = (None, None);
         for _ in 0..count {
             let (name, value) = record.header()?;
             if name == SEQUENCE_HEADER {
                 sequence = Some(value);
+            } else if name == REDRIVEN_HEADER {
+                redriven_from = Some(value);
             }
         }
-        let view = RecordView { offset, timestamp_ms, key, value, sequence, headers, undecodable: false };
+        let undecodable = false;
+        let view = RecordView { offset, timestamp_ms, key, value, sequence, redriven_from, headers, undecodable };
         record.0.is_empty().then_some(view)
     }
 

@@ -1,14 +1,20 @@
-//! The two headers our producer adds to a record, as ASCII so that every tool shows them.
+//! The headers that our programs add to a record of the transactions topic, as ASCII so that every tool shows them.
 //!
 //! Records without them, from any other client, are first-class: only gap detection and latency need them.
 //! A `tally-seq` that is present but malformed rejects its record, so it is read strictly: one sequence has exactly
-//! one spelling. A `tally-intended-us` only feeds a latency figure, so a bad one is simply not there.
+//! one spelling. A `tally-intended-us` only feeds a latency figure, and a `tally-redriven-from` only says of how many accepted
+//! records that they were dead letters before, so a bad one is simply not there.
+
+use std::fmt;
 
 /// Name of the header that carries the producer's [`SequenceHeader`].
 pub const SEQUENCE_HEADER: &str = "tally-seq";
 
 /// Name of the header that carries when the transaction was meant to be sent, in microseconds since 1970.
 pub const INTENDED_HEADER: &str = "tally-intended-us";
+
+/// Name of the header that says for which dead letter a record was sent again: the [`Origin`] of that one.
+pub const REDRIVEN_HEADER: &str = "tally-redriven-from";
 
 /// Hexadecimal digits of an incarnation.
 const INCARNATION_DIGITS: usize = 16;
@@ -52,6 +58,33 @@ impl SequenceHeader {
         buffer[INCARNATION_DIGITS] = b':';
         let digits = put_decimal(self.sequence, &mut buffer[INCARNATION_DIGITS + 1..]);
         &buffer[..INCARNATION_DIGITS + 1 + digits]
+    }
+}
+
+/// Where a record stands in the transactions topic, as `<partition>/<offset>`: the key of its dead letter, and what a record
+/// that was sent again for one says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+impl Origin {
+    /// Reads two canonical decimals with a slash between them.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let slash = text.iter().position(|&byte| byte == b'/')?;
+        let partition = parse_decimal(&text[..slash]).and_then(|number| i32::try_from(number).ok())?;
+        let offset = parse_decimal(&text[slash + 1..]).and_then(|number| i64::try_from(number).ok())?;
+        Some(Self { partition, offset })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}/{}", self.partition, self.offset)
     }
 }
 
@@ -142,6 +175,28 @@ mod tests {
         assert_eq!(parse_intended_us(b"0"), Some(0));
         for value in ["", "-1", "01", "1.5", "soon", "9223372036854775808"] {
             assert_eq!(parse_intended_us(value.as_bytes()), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_one_spelling_only() {
+        assert_eq!(Origin::parse(b"3/12"), Some(Origin { partition: 3, offset: 12 }));
+        assert_eq!(Origin { partition: 3, offset: 12 }.to_string(), "3/12");
+        for text in [
+            "",
+            "/",
+            "3",
+            "3/",
+            "/12",
+            "03/12",
+            "3/012",
+            "-3/12",
+            "3/12/1",
+            "3/1 2",
+            "2147483648/1",
+            "0/9223372036854775808",
+        ] {
+            assert_eq!(Origin::parse(text.as_bytes()), None, "{text:?}");
         }
     }
 

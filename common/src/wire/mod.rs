@@ -25,7 +25,8 @@ mod timestamp;
 pub use decode::{Rules, decode};
 pub use encode::encode;
 pub use headers::{
-    INTENDED_HEADER, IntendedHeader, SEQUENCE_HEADER, SequenceHeader, format_intended_us, parse_intended_us,
+    INTENDED_HEADER, IntendedHeader, Origin, REDRIVEN_HEADER, SEQUENCE_HEADER, SequenceHeader, format_intended_us,
+    parse_intended_us,
 };
 pub use reason::Reason;
 pub use timestamp::{TIMESTAMP_BYTES, format_ms, parse_ms};

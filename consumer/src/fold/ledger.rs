@@ -30,6 +30,8 @@ pub struct Ledger {
     pub offsets_without_record: u64,
     /// Records that producers numbered and that never came: acknowledged data lost, or batches given up.
     pub missing_from_sequence: u64,
+    /// Of the accepted ones, those that were sent again for a dead letter, mended.
+    pub mended: u64,
 }
 
 impl Ledger {
@@ -44,6 +46,7 @@ impl Ledger {
     pub fn is_balanced(&self) -> bool {
         self.consumed == self.accepted + self.redelivered + self.repeated + self.rejected_in_all()
             && self.accepted == self.on_time + self.revised + self.too_late
+            && self.mended <= self.accepted
     }
 
     /// Adds another partition's ledger.
@@ -60,6 +63,7 @@ impl Ledger {
         self.too_late += other.too_late;
         self.offsets_without_record += other.offsets_without_record;
         self.missing_from_sequence += other.missing_from_sequence;
+        self.mended += other.mended;
     }
 }
 
@@ -104,6 +108,7 @@ mod tests {
         assert!(!Ledger { consumed: 3, ..balanced }.is_balanced());
         assert!(!Ledger { repeated: 1, ..balanced }.is_balanced());
         assert!(!Ledger { revised: 1, ..balanced }.is_balanced());
+        assert!(!Ledger { mended: 3, ..balanced }.is_balanced());
     }
 
     #[test]

@@ -40,7 +40,7 @@ use calendar::Calendar;
 use common::{
     kafka::RecordView,
     transaction::Transaction,
-    wire::{self, Reason, SequenceHeader},
+    wire::{self, Origin, Reason, SequenceHeader},
 };
 
 /// What became of a record: the column of the ledger it is in.
@@ -108,7 +108,10 @@ impl PartitionState {
         self.ledger.consumed += 1;
         let verdict = self.judge(record);
         match &verdict {
-            Verdict::Accepted(transaction) => self.accept(transaction, record.timestamp_ms),
+            Verdict::Accepted(transaction) => {
+                self.accept(transaction, record.timestamp_ms);
+                self.ledger.mended += u64::from(record.redriven_from.is_some_and(is_origin));
+            }
             Verdict::Redelivered => self.ledger.redelivered += 1,
             Verdict::Repeated => self.ledger.repeated += 1,
             Verdict::Rejected(reason) => self.ledger.rejected[reason.index()] += 1,
@@ -239,6 +242,11 @@ impl PartitionState {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+}
+
+/// Whether a header says for which dead letter its record was sent again. One that doesn't is no reason to reject anything.
+fn is_origin(header: &[u8]) -> bool {
+    Origin::parse(header).is_some()
 }
 
 /// The sequence header, if there is one. Whether a record counts as valid depends on this and on its value only.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use common::{
     kafka::{Admin, Batch, Cluster, PartitionReader},
     topics::TopicNames,
+    wire::Origin,
 };
 
 use super::{
@@ -53,10 +54,9 @@ impl Check<'_> {
         Ok(complete.map(|complete| expected.conclude(complete, differences)))
     }
 
-    /// The offset in a dead letter's key, `<partition>/<offset>`.
+    /// The offset in a dead letter's key.
     fn offset_of(&self, key: &[u8]) -> Option<i64> {
-        let (partition, offset) = std::str::from_utf8(key).ok()?.split_once('/')?;
-        (partition.parse() == Ok(self.snapshot.partition)).then(|| offset.parse().ok())?
+        Origin::parse(key).filter(|origin| origin.partition == self.snapshot.partition).map(|origin| origin.offset)
     }
 
     /// Compares the closed windows; nothing where there is no such topic.

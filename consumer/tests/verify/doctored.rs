@@ -31,7 +31,7 @@ fn full() -> (Log, Snapshot) {
             windows.filter(|window| window["closed"] == closed && window["cells"] != json!({})).count() > 0
         };
         let columns = ["consumed", "accepted", "redelivered", "repeated", "on_time", "revised", "too_late"];
-        let more = ["offsets_without_record", "missing_from_sequence"];
+        let more = ["offsets_without_record", "missing_from_sequence", "mended"];
         if columns.iter().chain(&more).all(|column| some(&format!("/ledger/{column}")))
             && has_windows(true)
             && has_windows(false)

@@ -22,7 +22,7 @@ fn entry(offset: i64) -> Entry {
         timestamp_ms: NOON_MS + after_noon_ms,
         value: Some(body.text().into_bytes()),
         sequence: Some(sequence(producer, 3 * round + 2)),
-        undecodable: false,
+        ..Record::default()
     };
     // Nobody asks for the truth here.
     Entry { record, header: Header::Missing, value: Err(Reason::Empty) }

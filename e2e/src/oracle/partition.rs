@@ -39,6 +39,8 @@ pub struct Partition {
     pub revised: u64,
     /// Accepted into the totals only.
     pub too_late: u64,
+    /// Accepted records that say for which dead letter they were sent again.
+    pub mended: u64,
     /// Sum of the gaps in the producers' sequences.
     pub missing_from_sequence: u64,
     /// Totals of the accepted records.
@@ -85,6 +87,7 @@ impl Partition {
             on_time: 0,
             revised: 0,
             too_late: 0,
+            mended: 0,
             missing_from_sequence: 0,
             totals: Totals::default(),
             windows: BTreeMap::new(),
@@ -197,7 +200,10 @@ impl Partition {
             _ if redelivered => self.redelivered += 1,
             Err(reason) => self.reject(record, reason),
             Ok(_) if seen => self.repeated += 1,
-            Ok(valid) => self.accept(&valid, record.timestamp_ms),
+            Ok(valid) => {
+                self.accept(&valid, record.timestamp_ms);
+                self.mended += u64::from(record.header("tally-redriven-from").flatten().is_some_and(is_place));
+            }
         }
     }
 
@@ -253,6 +259,18 @@ impl Partition {
         let candidate = valid.occurred_at_ms.min(timestamp_ms).saturating_sub(self.settings.out_of_order_ms);
         self.watermark_ms = Some(self.watermark_ms.map_or(candidate, |watermark| watermark.max(candidate)));
     }
+}
+
+/// `<partition>/<offset>`, one spelling only.
+fn is_place(header: &[u8]) -> bool {
+    let place = std::str::from_utf8(header).ok().and_then(|text| text.split_once('/'));
+    let read =
+        place.and_then(|(partition, offset)| Some((partition.parse::<u32>().ok()?, offset.parse::<u64>().ok()?)));
+    read.is_some_and(|(partition, offset)| {
+        format!("{partition}/{offset}").as_bytes() == header
+            && i32::try_from(partition).is_ok()
+            && i64::try_from(offset).is_ok()
+    })
 }
 
 /// `<16 lower-case hexadecimal digits>:<decimal from 1>`, one spelling only.

@@ -147,6 +147,7 @@ impl Recount {
                 "too_late": self.sum(|partition| partition.too_late),
                 "offsets_without_record": without_record,
                 "missing_from_sequence": self.sum(|partition| partition.missing_from_sequence),
+                "mended": self.sum(|partition| partition.mended),
             },
             "totals": self.totals().to_json(),
             "partitions": partitions,
