@@ -14,6 +14,7 @@ use tracing::info;
 
 use crate::{
     clock::now_ms,
+    dead_letters::{self, DeadLettersCommand, served::Served},
     error::ConsumerError,
     http, metrics, migrate, pipeline, progress_bar, report, reset,
     restore::highest_snapshot,
@@ -33,6 +34,12 @@ pub enum ConsumerCommand {
     Verify(verify::Arguments),
     /// Go on with the settings given (window, lateness, allowance, skew), and keep position, totals and ledger
     Migrate(migrate::Arguments),
+    /// Look through what was rejected, and send it again, mended
+    DeadLetters {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
     /// Begin a new generation: forget all figures and count anew, with the settings given
     Reset(reset::Arguments),
 }
@@ -50,6 +57,9 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
         }
         Some(ConsumerCommand::Migrate(arguments)) => {
             unless_stopped(&started.shutdown, migrate::run(&started.configuration, &arguments)).await
+        }
+        Some(ConsumerCommand::DeadLetters { command }) => {
+            unless_stopped(&started.shutdown, dead_letters::run(&started.configuration, &command)).await
         }
         Some(ConsumerCommand::Reset(arguments)) => {
             unless_stopped(&started.shutdown, reset::run(&started.configuration, &arguments)).await
@@ -73,7 +83,9 @@ async fn consume(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     let Started { configuration, http_listen, shutdown, ops, .. } = started;
     let view = Arc::new(View::default());
     metrics::register(&ops.metrics, &view);
-    let router = http::router(Arc::clone(&view), shutdown.token().clone());
+    let cluster = Cluster::new(configuration.connection.clone());
+    let letters = Served::new(&cluster, &TopicNames::new(&configuration.topic));
+    let router = http::router(Arc::clone(&view), letters, shutdown.token().clone());
     let server = OpsServer::bind(http_listen.address).await?.serve(router, ops.clone());
     let stop_report = CancellationToken::new();
     let reporting = tokio::spawn(report::log_progress(Arc::clone(&view), stop_report.clone()));

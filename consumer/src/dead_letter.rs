@@ -140,7 +140,8 @@ impl DeadLetter {
 }
 
 /// One sentence for whoever reads dead letters.
-fn explain(reason: Reason) -> &'static str {
+#[must_use]
+pub fn explain(reason: Reason) -> &'static str {
     match reason {
         Reason::InvalidHeader => "the tally-seq header is not one, or jumps further than any producer could",
         Reason::Empty => "the record has no value",

@@ -6,7 +6,7 @@ use common::{
     topics::TopicsError,
 };
 
-use crate::{migrate::MigrateError, restore::RestoreError, worker::WorkerError};
+use crate::{dead_letters::DeadLettersError, migrate::MigrateError, restore::RestoreError, worker::WorkerError};
 
 /// One line for whoever started it, and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum ConsumerError {
     /// The settings can't be changed.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// Dead letters can't be shown or sent again.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLettersError),
     /// A command was given without the confirmation it needs.
     #[error("{0}")]
     Unconfirmed(String),
@@ -42,6 +45,7 @@ impl Failure for ConsumerError {
         match self {
             Self::Http(error) => error.exit_code(),
             Self::Stopped => ExitCode::NotRight,
+            Self::DeadLetters(error) => error.exit_code(),
             Self::Unconfirmed(_) => ExitCode::Configuration,
             Self::Topics(error) if error.may_pass() => ExitCode::KafkaFault,
             Self::Worker(error) if error.may_pass() => ExitCode::KafkaFault,

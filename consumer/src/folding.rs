@@ -131,9 +131,10 @@ impl Folding {
         if self.unsaved || self.state.closed_windows_waiting() > 0 {
             return false;
         }
-        // When it was written is no part of the state.
+        // When it was written, and by whom, is no part of the state.
         let mut own = self.state.snapshot(self.last_record.clone(), snapshot.written_at_ms);
         own.anchored_at_ms = snapshot.anchored_at_ms;
+        own.written_by.clone_from(&snapshot.written_by);
         own == *snapshot
     }
 

@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        LedgerAnswer, OPENAPI, PartitionsAnswer, ProducersAnswer, ProducersAsked, ProducersQuery, WindowsAnswer,
-        WindowsAsked, WindowsQuery,
+        DeadLettersAnswer, DeadLettersAsked, LedgerAnswer, OPENAPI, PartitionsAnswer, ProducersAnswer, ProducersAsked,
+        ProducersQuery, WindowsAnswer, WindowsAsked, WindowsQuery,
     },
     clock::now_ms,
+    dead_letters::served::Served,
     events::Events,
     fold::Snapshot,
     summary::Summary,
@@ -46,12 +47,13 @@ const PAGE: [(&str, &str, &str); 8] = [
     ("/page/table.js", "text/javascript; charset=utf-8", include_str!("page/table.js")),
 ];
 
-/// The consumer's own routes. Connections that are kept open end with `stopping`.
-pub fn router(view: Arc<View>, stopping: CancellationToken) -> Router {
+/// The consumer's own routes; `letters` reads dead letters. Connections that are kept open end with `stopping`.
+pub fn router(view: Arc<View>, letters: Served, stopping: CancellationToken) -> Router {
     let events = Arc::new(Events::new(Arc::clone(&view), stopping));
     let page = PAGE.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || page(content_type, text)))
     });
+    let figures = Figures { view, letters: Arc::new(letters), places: Arc::new(Semaphore::new(ANSWERS_MAX)) };
     page.route("/api/v1/events", get(async move || events.answer()))
         .route("/api/v1/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/api/v1/summary", get(summary))
@@ -60,7 +62,8 @@ pub fn router(view: Arc<View>, stopping: CancellationToken) -> Router {
         .route("/api/v1/windows", get(windows))
         .route("/api/v1/producers", get(producers))
         .route("/api/v1/latency", get(latency))
-        .with_state(Figures { view, places: Arc::new(Semaphore::new(ANSWERS_MAX)) })
+        .route("/api/v1/dead-letters", get(dead_letters))
+        .with_state(figures)
 }
 
 /// A part of the page, which shows the figures as they change, from nothing but this server.
@@ -74,6 +77,7 @@ fn page(content_type: &'static str, text: &'static str) -> impl IntoResponse {
 #[derive(Clone)]
 struct Figures {
     view: Arc<View>,
+    letters: Arc<Served>,
     places: Arc<Semaphore>,
 }
 
@@ -84,16 +88,34 @@ impl Figures {
         A: Serialize,
         F: FnOnce(&View, &[Arc<Snapshot>]) -> A + Send + 'static,
     {
-        let Self { view, places } = self;
+        let Self { view, places, .. } = self;
         if !view.is_caught_up() {
-            let detail = "the state topic is still being read; ask again in a moment";
-            return try_again_response("not_caught_up", detail, 1);
+            return not_caught_up();
         }
         // Whoever waits too long for a place is told so by the limit that all requests have.
         let _place = places.acquire().await.expect("the semaphore is never closed");
         let working = spawn_blocking(move || json_response(StatusCode::OK, &answer(&view, &view.snapshots())));
         working.await.expect("a task that panics stops the process")
     }
+}
+
+fn not_caught_up() -> Response {
+    try_again_response("not_caught_up", "the state topic is still being read; ask again in a moment", 1)
+}
+
+/// What was rejected, from Kafka.
+async fn dead_letters(
+    State(figures): State<Figures>,
+    asked: Result<Query<DeadLettersAsked>, QueryRejection>,
+) -> Result<Response, Response> {
+    let partitions = figures.view.partitions();
+    if partitions == 0 {
+        return Ok(not_caught_up());
+    }
+    let query = read(asked, |asked| asked.read(partitions))?;
+    let page = figures.letters.page(partitions, &query).await;
+    let page = page.map_err(|fault| try_again_response("kafka_fault", &fault.to_string(), 5))?;
+    Ok(json_response(StatusCode::OK, &DeadLettersAnswer::from(page)))
 }
 
 async fn windows(

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod command;
 mod crew;
 pub mod dead_letter;
+pub mod dead_letters;
 pub mod error;
 pub mod events;
 pub mod fingerprint;

@@ -27,6 +27,9 @@ use crate::{
 /// How long a bounded run waits at its end until it knows what others have counted.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Most characters of a host's name that are kept.
+const NAME_CHARS_MAX: usize = 64;
+
 /// What everything in a consumer shares.
 pub struct Context {
     pub(crate) cluster: Cluster,
@@ -39,6 +42,8 @@ pub struct Context {
     pub(crate) until_end: bool,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) hash_seed: u64,
+    /// Under which name this process's snapshots are.
+    pub(crate) name: String,
     pub(crate) view: Arc<View>,
     /// The process has been told to stop.
     pub(crate) stopping: CancellationToken,
@@ -57,6 +62,7 @@ impl Context {
             until_end: configuration.until_end,
             idle_timeout: configuration.idle_timeout,
             hash_seed: random_seed(),
+            name: name(),
             view,
             stopping,
         }
@@ -65,6 +71,18 @@ impl Context {
     /// Whether the run ends by itself.
     pub(crate) fn is_bounded(&self) -> bool {
         self.until_end || self.idle_timeout.is_some()
+    }
+}
+
+/// What people know this process by: its host, which in containers is the pod or the container; elsewhere with its process id.
+fn name() -> String {
+    let of_kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = std::env::var("HOSTNAME").ok().or_else(of_kernel).unwrap_or_default();
+    let known: String = host.trim().chars().filter(|c| c.is_ascii_graphic()).take(NAME_CHARS_MAX).collect();
+    let host = if known.is_empty() { "consumer" } else { known.as_str() };
+    match std::process::id() {
+        1 => host.to_owned(),
+        id => format!("{host}-{id}"),
     }
 }
 

@@ -152,7 +152,9 @@ impl Shift<'_> {
 
     /// Takes what waits to be made durable, and gives what writes it.
     fn checkpoint(&mut self, checkpointer: Checkpointer) -> impl Future<Output = Written> + use<> {
-        write(checkpointer, self.folding.checkpoint(now_ms()), self.stopwatch.take_waiting())
+        let mut checkpoint = self.folding.checkpoint(now_ms());
+        checkpoint.snapshot.written_by = Some(self.worker.context.name.clone());
+        write(checkpointer, checkpoint, self.stopwatch.take_waiting())
     }
 
     /// Makes the last records durable. What does not make it in time is read again by whoever comes next.

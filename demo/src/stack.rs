@@ -21,8 +21,9 @@ use common::{
         ExitCode, Failure, Metrics, NoCommand, Ops, OpsServer, Problems, Program, Settings, Shutdown, Started,
         http::HttpError, output,
     },
+    topics::TopicNames,
 };
-use consumer::{clock::now_ms, error::ConsumerError, view::View};
+use consumer::{clock::now_ms, dead_letters::served::Served, error::ConsumerError, view::View};
 use producer::{Outcome, Producer, ProducerError, inject::Ratios};
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
@@ -123,8 +124,10 @@ pub(crate) async fn run(started: Started<DemoSettings, NoCommand>) -> Result<Exi
     let view = Arc::new(View::default());
     let consumer_ops = Ops { metrics: Metrics::new("tally_consumer", PROGRAM.version), ..ops.clone() };
     consumer::metrics::register(&consumer_ops.metrics, &view);
-    let serving =
-        server.serve(consumer::http::router(Arc::clone(&view), shutdown.token().clone()), consumer_ops.clone());
+    let cluster = Cluster::new(connection(vec![broker.address().to_string()], "tally-consumer"));
+    let letters = Served::new(&cluster, &TopicNames::new(TOPIC));
+    let router = consumer::http::router(Arc::clone(&view), letters, shutdown.token().clone());
+    let serving = server.serve(router, consumer_ops.clone());
 
     let outcome = flow(configuration.rate, &broker, &view, &ops, consumer_ops, &shutdown).await;
     serving.stop().await;

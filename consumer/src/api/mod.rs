@@ -3,12 +3,14 @@
 //!
 //! Every list is bounded and comes in pages; what is asked for wrongly is refused with all that is wrong with it.
 
+mod dead_letters;
 mod ledger;
 mod page;
 mod partitions;
 mod producers;
 mod windows;
 
+pub use dead_letters::{DeadLettersAnswer, DeadLettersAsked};
 pub use ledger::LedgerAnswer;
 pub use page::{PAGE_MAX, PAGE_USUAL};
 pub use partitions::PartitionsAnswer;

@@ -36,6 +36,8 @@ pub struct Durable {
     /// Where it stands.
     #[serde(flatten)]
     pub standing: Standing,
+    /// Which consumer wrote it, and so works on the partition or did last; null where a command of an operator did.
+    pub written_by: Option<String>,
     /// Where its records ended.
     pub ledger: Ledger,
 }
@@ -64,8 +66,11 @@ impl PartitionsAnswer {
             PartitionAnswer {
                 partition,
                 owned: own.is_some(),
-                durable: snapshot
-                    .map(|snapshot| Durable { standing: Standing::of(snapshot, now_ms), ledger: snapshot.ledger }),
+                durable: snapshot.map(|snapshot| Durable {
+                    standing: Standing::of(snapshot, now_ms),
+                    written_by: snapshot.written_by.clone(),
+                    ledger: snapshot.ledger,
+                }),
                 live: own.and_then(|(_, progress)| Live::of(progress)),
             }
         };

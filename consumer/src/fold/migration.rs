@@ -49,6 +49,7 @@ impl Snapshot {
         (migrated.generation, migrated.settings) = (generation, settings.clone());
         // A generation has anchors of its own.
         (migrated.written_at_ms, migrated.anchored_at_ms) = (written_at_ms, None);
+        migrated.written_by = None;
         migrated
     }
 

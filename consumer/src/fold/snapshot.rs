@@ -48,6 +48,9 @@ pub struct Snapshot {
     pub totals: TotalsForm,
     /// When it was written, in milliseconds since the epoch.
     pub written_at_ms: i64,
+    /// Which consumer wrote it, for people; `None` where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_by: Option<String>,
     /// When a copy was last put where compaction doesn't reach it, in milliseconds since the epoch.
     #[serde(default)]
     pub anchored_at_ms: Option<i64>,
@@ -190,6 +193,13 @@ impl Snapshot {
         })
     }
 
+    /// The generation whose verdict on the record at an offset counts.
+    #[must_use]
+    pub fn generation_at(&self, offset: i64) -> u64 {
+        let before = self.migrations.iter().find(|migration| offset < migration.offset);
+        before.map_or(self.generation, |migration| migration.from_generation)
+    }
+
     /// Producer processes that have numbered records: incarnation, last sequence, last offset.
     pub fn producers(&self) -> impl Iterator<Item = (&str, u64, i64)> {
         self.sequences.iter().map(|(incarnation, sequence, offset)| (incarnation.as_str(), *sequence, *offset))
@@ -237,6 +247,7 @@ impl PartitionState {
             ledger: self.ledger,
             totals: self.totals.to_form(),
             written_at_ms,
+            written_by: None,
             anchored_at_ms: None,
             windows: windows.collect(),
             sequences: sequences

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Members of a snapshot that say what it is rather than what was counted: the recount takes them from it.
-const IDENTITY: [&str; 6] = ["format", "generation", "settings", "partition", "written_at_ms", "anchored_at_ms"];
+const IDENTITY: [&str; 7] =
+    ["format", "generation", "settings", "partition", "written_at_ms", "written_by", "anchored_at_ms"];
 
 /// What is written where one side has no such number.
 const NOTHING: &str = "nothing";

@@ -8,12 +8,18 @@ use crate::stage::{READY_DEADLINE, RUN_DEADLINE, Stage, scaled};
 use crate::{Checked, Failure, claim, claim_eq, schema, wait};
 
 /// Good and bad questions to the paths that take any, and the code of the answer.
-const QUESTIONS: [(&str, Option<&str>); 16] = [
+const QUESTIONS: [(&str, Option<&str>); 22] = [
     ("windows?grouping=type", None),
     ("windows?limit=1", None),
     ("windows?limit=1000&grouping=currency&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00%2B01:00", None),
     ("producers?limit=1", None),
     ("producers?after=zz", None),
+    ("dead-letters?limit=1&partition=0&reason=invalid_id,empty", None),
+    ("dead-letters?after=0:3,1:0&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00%2B01:00", None),
+    ("dead-letters?after=the+last", Some("bad_query")),
+    ("dead-letters?reason=ugly", Some("bad_query")),
+    ("dead-letters?partition=-1", Some("bad_query")),
+    ("dead-letters?partition=1000000", Some("bad_query")),
     ("windows?grouping=account", Some("bad_query")),
     ("windows?limit=0", Some("bad_query")),
     ("windows?limit=1001", Some("bad_query")),
@@ -128,9 +134,34 @@ fn answers_agree(consumer: &Process) -> Checked {
     claim!(all["producers"].as_array().is_some_and(|producers| producers.len() == 2), "two producers: {all}");
     let nobody = json_of(consumer, "/api/v1/producers?after=zz")?;
     claim_eq!(nobody["producers"], json!([]), "producers after the last");
+    letters_agree(consumer, &summary)?;
     let second = windows[1]["window_start"].as_str().unwrap_or_default();
     let newest = json_of(consumer, &format!("/api/v1/windows?limit=1000&from={second}"))?;
     claim_eq!(newest["windows"].as_array().map(Vec::len), Some(2), "windows from the second newest on");
+    Ok(())
+}
+
+/// There is a dead letter for each rejected record, whether they come one at a time or all at once, and the newest come first.
+fn letters_agree(consumer: &Process, summary: &Value) -> Checked {
+    let all = json_of(consumer, "/api/v1/dead-letters?limit=1000")?;
+    let letters = all["dead_letters"].as_array().ok_or_else(|| Failure::new("no dead letters"))?;
+    claim_eq!(all["next_after"], Value::Null, "all of them come at once");
+    let rejected = summary["ledger"]["rejected"].as_object().into_iter().flatten();
+    for (reason, count) in rejected {
+        let found = letters.iter().filter(|letter| letter["reason"] == *reason).count();
+        claim_eq!(*count, found, "dead letters for {reason}");
+        let only = json_of(consumer, &format!("/api/v1/dead-letters?limit=1000&reason={reason}"))?;
+        claim_eq!(only["dead_letters"].as_array().map(Vec::len), Some(found), "asked for by {reason}");
+    }
+    claim!(letters.len() > 20, "few dead letters: {}", letters.len());
+    let time = |letter: &Value| letter["rejected_at"].as_str().map(str::to_owned);
+    claim!(letters.is_sorted_by(|one, next| time(one) >= time(next)), "the newest come first: {all}");
+    let paged = pages(consumer, "dead-letters", "dead_letters", "next_after", "after")?;
+    let places = |letters: &[Value]| -> std::collections::BTreeSet<String> {
+        letters.iter().map(|letter| format!("{}/{}", letter["partition"], letter["offset"])).collect()
+    };
+    claim_eq!(places(&paged), places(letters), "the dead letters, page by page");
+    claim_eq!(paged.len(), letters.len(), "each of them once");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod groups;
 mod history;
 mod migrations;
 mod outages;
+mod redrives;
 mod refusals;
 mod secured;
 mod strangers;
@@ -110,6 +111,8 @@ scenarios! {
     EveryBroker, Jars, groups::a_foreign_member_of_the_group_is_named_and_waited_out;
     EveryBroker, Jars, groups::kafkas_own_tool_shows_members_and_lag;
     EveryBroker, Nothing, bad_input::each_bad_input_is_a_dead_letter_with_its_bytes_and_reason;
+    EveryBroker, Nothing, redrives::dead_letters_are_shown_safely_mended_once_and_linked_to_their_origin;
+    EveryBroker, Nothing, redrives::redrives_killed_at_work_or_side_by_side_send_each_letter_once;
     EveryBroker, Nothing, bad_input::a_batch_sent_again_is_redelivered_and_a_gap_is_counted;
     EveryBroker, Nothing, bad_input::a_batch_that_is_huge_unpacked_is_undecodable_and_is_passed;
     EveryBroker, Nothing, strangers::records_of_other_clients_count_alike;

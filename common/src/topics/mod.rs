@@ -4,6 +4,10 @@
 //! auto-creation is never relied on. What is there already is checked and left as it is, but for a derived topic with too few partitions or too small
 //! a limit on batches: both are raised.
 
+mod redrives;
+
+pub use redrives::ensure_redrives;
+
 use std::collections::HashMap;
 
 use tracing::{info, warn};
@@ -41,6 +45,8 @@ pub struct TopicNames {
     pub windows: String,
     /// Copies of snapshots that outlive compaction.
     pub anchors: String,
+    /// What was sent again for which dead letter; made by whoever does it first.
+    pub redrives: String,
 }
 
 impl TopicNames {
@@ -53,6 +59,7 @@ impl TopicNames {
             dead_letters: format!("{transactions}.dlq"),
             windows: format!("{transactions}.windows"),
             anchors: format!("{transactions}.anchors"),
+            redrives: format!("{transactions}.redrives"),
         }
     }
 }

@@ -1,0 +1,104 @@
+//! `consumer dead-letters`: looks through what was rejected, and sends it again, mended.
+//!
+//! ```text
+//!   browse (newest first) ─▶ list, show, HTTP
+//!   redrive (oldest first) ─▶ mend (pure) ─▶ journal (pure, in a topic) ─▶ transactions
+//! ```
+//!
+//! Promises: whatever bytes a letter holds, what is shown of them is printable text; a letter is sent again once, however often and
+//! by how many that is asked for, and the ledger counts what became of it.
+
+pub mod browse;
+pub mod filter;
+pub mod followed;
+pub mod journal;
+pub mod letter;
+mod list;
+pub mod mend;
+pub mod outcome;
+mod redrive;
+pub mod served;
+pub mod text;
+
+use common::service::ExitCode;
+
+use crate::{error::ConsumerError, settings::Configuration};
+
+/// What can be done with dead letters.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum DeadLettersCommand {
+    /// Print them, the newest first, a line each
+    List(list::ListArguments),
+    /// Print one: where it comes from, why it was rejected, and all of its bytes as text and in hexadecimal
+    Show(list::ShowArguments),
+    /// Send them again, mended by a JSON Patch if need be, each once, and linked to where it comes from
+    Redrive(redrive::Arguments),
+}
+
+/// Why dead letters can't be shown or sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLettersError {
+    /// There is no such letter.
+    #[error("there is no dead letter of {origin}; `consumer dead-letters list` shows those there are")]
+    Unknown {
+        /// The rejected record.
+        origin: common::wire::Origin,
+    },
+    /// The patch can't be used.
+    #[error("patch {path}: {cause}. Give a file that holds a JSON Patch, a list of operations as in RFC 6902")]
+    Patch {
+        /// The file.
+        path: String,
+        /// What is the matter with it.
+        cause: String,
+    },
+    /// There is more in the journal than fits into memory.
+    #[error(
+        "{topic} names more dead letters than a redrive can keep in mind; wait until retention has taken the oldest"
+    )]
+    JournalTooLong {
+        /// The journal.
+        topic: String,
+    },
+    /// The journal lost what had been acknowledged.
+    #[error(
+        "{topic} ends before offset {end}, which was acknowledged a moment ago: it was truncated or made again. Nothing of \
+         it was sent; say it again"
+    )]
+    JournalCut {
+        /// The journal.
+        topic: String,
+        /// Where it should end.
+        end: i64,
+    },
+    /// There are too many partitions to look through at once.
+    #[error(
+        "there are {partitions} partitions, at most {} are looked through at once; name one with --partition",
+        browse::PARTITIONS_MAX
+    )]
+    TooManyPartitions {
+        /// How many.
+        partitions: i32,
+    },
+}
+
+impl DeadLettersError {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Unknown { .. } => ExitCode::NotRight,
+            Self::Patch { .. } | Self::TooManyPartitions { .. } => ExitCode::Configuration,
+            Self::JournalTooLong { .. } | Self::JournalCut { .. } => ExitCode::Refused,
+        }
+    }
+}
+
+pub(crate) async fn run(
+    configuration: &Configuration,
+    command: &DeadLettersCommand,
+) -> Result<ExitCode, ConsumerError> {
+    match command {
+        DeadLettersCommand::List(arguments) => list::list(configuration, arguments).await,
+        DeadLettersCommand::Show(arguments) => list::show(configuration, arguments).await,
+        DeadLettersCommand::Redrive(arguments) => Box::pin(redrive::run(configuration, arguments)).await,
+    }
+}

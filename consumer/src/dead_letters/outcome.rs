@@ -1,0 +1,94 @@
+//! What became of the dead letters that a redrive looked at.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::Serialize;
+
+use super::mend::Unmendable;
+use crate::report::grouped;
+
+/// Counts of dead letters, each in exactly one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Those that were meant.
+    pub looked_at: u64,
+    /// Sent, or, where it was only tried, to be sent.
+    pub sent: u64,
+    /// Sent before, by this redrive or another.
+    pub sent_before: u64,
+    /// Not sent, by the reason for which they would be rejected again.
+    pub still_rejected: BTreeMap<&'static str, u64>,
+    /// Not sent: the patch does not apply to them.
+    pub patch_does_not_apply: u64,
+    /// Not sent: their bytes are not all there.
+    pub without_bytes: u64,
+    /// Not sent: they were sent again before, and were rejected again.
+    pub came_back: u64,
+    /// Not sent: rejected by a generation whose verdict counts no more.
+    pub of_other_generations: u64,
+    /// Besides: what an interrupted redrive had left, and was sent first.
+    pub left_by_others: u64,
+}
+
+impl Outcome {
+    /// Counts one that can't be sent.
+    pub(super) fn refuse(&mut self, why: &Unmendable) {
+        match why {
+            Unmendable::NoBytes => self.without_bytes += 1,
+            Unmendable::NoMatch(_) => self.patch_does_not_apply += 1,
+            Unmendable::StillRejected(reason) => *self.still_rejected.entry(reason.code()).or_default() += 1,
+        }
+    }
+
+    /// Whether everything that was meant is sent.
+    #[must_use]
+    pub fn is_all_sent(&self) -> bool {
+        self.looked_at == self.sent + self.sent_before + self.of_other_generations
+    }
+
+    /// For people. `tried`: nothing was really sent.
+    #[must_use]
+    pub fn table(&self, tried: bool) -> String {
+        let mut table = String::new();
+        let mut row = |count: u64, text: &str, always: bool| {
+            if always || count > 0 {
+                let _ = writeln!(table, "{:>12}  {text}", grouped(count));
+            }
+        };
+        row(self.left_by_others, "left unsent by an interrupted redrive, sent now", false);
+        row(self.looked_at, "dead letters looked at", true);
+        row(self.sent, if tried { "would be sent again" } else { "sent again" }, true);
+        row(self.sent_before, "had been sent again before", false);
+        row(self.of_other_generations, "rejected by a generation that counts no more: left alone", false);
+        for (reason, count) in &self.still_rejected {
+            row(*count, &format!("not sent: would be rejected again, {reason}; mend them with --patch"), false);
+        }
+        row(self.patch_does_not_apply, "not sent: the patch does not apply to them", false);
+        row(self.without_bytes, "not sent: their bytes are not all there; ask whoever sent them", false);
+        row(self.came_back, "not sent: sent again before and rejected again; --again sends them once more", false);
+        table.truncate(table.trim_end().len());
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::wire::Reason;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_sent_is_named_with_what_to_do_and_the_rest_is_left_out() {
+        let mut outcome = Outcome { looked_at: 1_234, sent: 1_231, sent_before: 1, ..Outcome::default() };
+        assert!(!outcome.is_all_sent());
+        outcome.refuse(&Unmendable::StillRejected(Reason::InvalidAmount));
+        outcome.refuse(&Unmendable::NoBytes);
+        let table = outcome.table(false);
+        assert!(table.contains("1 234  dead letters looked at") && table.contains("1 231  sent again"), "{table}");
+        assert!(table.contains("invalid_amount; mend them with --patch"), "{table}");
+        assert!(!table.contains("came back") && !table.contains("generation"), "{table}");
+        assert!(outcome.table(true).contains("would be sent again"));
+        let whole = Outcome { looked_at: 3, sent: 1, sent_before: 1, of_other_generations: 1, ..Outcome::default() };
+        assert!(whole.is_all_sent());
+    }
+}

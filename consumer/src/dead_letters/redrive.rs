@@ -1,0 +1,319 @@
+//! `consumer dead-letters redrive`: sends dead letters again, mended, so that they are counted exactly once.
+//!
+//! ```text
+//!   dead letters ─▶ meant? ─▶ counts? ─▶ claimed? ─▶ mend ─▶ claims into the journal ─▶ send ─▶ done
+//! ```
+//!
+//! What would be rejected again is not sent, what was sent before is not sent again, and what was sent again and came back is only
+//! sent once more where that is asked for. An interruption anywhere is made good by the next redrive, see [`super::journal`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use common::{
+    kafka::{Cluster, Fault, PartitionReader, PartitionWriter, RETRY_DEADLINE, ReadOptions, Record, WriteError},
+    partitioner::partition_for,
+    service::{ExitCode, output},
+    topics::TopicNames,
+    wire::Origin,
+};
+use json_patch::Patch;
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    DeadLettersError,
+    filter::{Filter, origin},
+    followed::Followed,
+    journal::{Claim, Unsent},
+    letter::Letter,
+    mend::{Mended, mend},
+    outcome::Outcome,
+    text::printable,
+};
+use crate::{
+    clock::now_ms, command::state_partitions, error::ConsumerError, fold::Snapshot, restore::highest_snapshot,
+    settings::Configuration,
+};
+
+/// Most letters that are claimed and sent at a time, and most bytes of them.
+const CHUNK_LETTERS: usize = 500;
+const CHUNK_BYTES: usize = 800_000;
+/// Offsets of the dead letters' topic that are looked through at a time.
+const STRETCH_OFFSETS: i64 = 256;
+/// Most dead letters that the journal may have: each takes some forty bytes of memory here.
+const CLAIMS_MAX: usize = 10_000_000;
+/// How many of the letters that would be sent are shown.
+const EXAMPLES: usize = 5;
+/// Most bytes of a patch.
+const PATCH_BYTES_MAX: u64 = 1 << 20;
+/// How long a write is tried.
+const WRITE_DEADLINE: Duration = RETRY_DEADLINE;
+
+/// What can be asked.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// Only these, by partition and offset of the rejected record
+    #[arg(value_name = "PARTITION/OFFSET", value_parser = origin)]
+    letters: Vec<Origin>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Mend them by this JSON Patch (RFC 6902); one it does not apply to, by its `test` operations for example, is not sent
+    #[arg(long, value_name = "FILE")]
+    patch: Option<PathBuf>,
+    /// Send at most so many a second
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+    /// Send at most so many
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    limit: u64,
+    /// Also send what had been sent again before, and was rejected again
+    #[arg(long)]
+    again: bool,
+    /// Only say what would be done
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Confirm
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Sends dead letters again, if that is confirmed.
+///
+/// # Errors
+/// [`ConsumerError`]; what was sent until then is in the journal, and the next redrive goes on from there.
+pub(super) async fn run(configuration: &Configuration, arguments: &Arguments) -> Result<ExitCode, ConsumerError> {
+    let patch = arguments.patch.as_deref().map(read_patch).transpose()?;
+    if !arguments.dry_run && !arguments.yes {
+        return Err(ConsumerError::Unconfirmed(
+            "redrive writes records to the transactions topic. See what it would do with --dry-run, then say it again with --yes"
+                .to_owned(),
+        ));
+    }
+    let mut redrive = Redrive::begin(configuration, arguments, patch).await?;
+    if !arguments.dry_run {
+        redrive.finish_what_was_left().await?;
+    }
+    for partition in arguments.filter.partitions(redrive.partitions) {
+        redrive.partition(partition).await?;
+    }
+    let taken = output::result(&redrive.report(configuration.json));
+    Ok(if taken && redrive.outcome.is_all_sent() { ExitCode::Done } else { ExitCode::NotRight })
+}
+
+fn read_patch(path: &Path) -> Result<Patch, DeadLettersError> {
+    let wrong = |cause: String| DeadLettersError::Patch { path: path.display().to_string(), cause };
+    let bytes = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
+    if bytes > PATCH_BYTES_MAX {
+        return Err(wrong(format!("it has {bytes} bytes, at most {PATCH_BYTES_MAX} are read")));
+    }
+    let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))
+}
+
+/// A redrive under way.
+struct Redrive<'a> {
+    arguments: &'a Arguments,
+    patch: Option<Patch>,
+    only: BTreeSet<Origin>,
+    cluster: Cluster,
+    names: TopicNames,
+    partitions: i32,
+    snapshots: BTreeMap<i32, Snapshot>,
+    incarnation: u64,
+    journal: Followed,
+    journal_writer: PartitionWriter,
+    writers: BTreeMap<i32, PartitionWriter>,
+    began: Instant,
+    outcome: Outcome,
+    examples: Vec<String>,
+}
+
+impl<'a> Redrive<'a> {
+    async fn begin(
+        configuration: &Configuration,
+        arguments: &'a Arguments,
+        patch: Option<Patch>,
+    ) -> Result<Self, ConsumerError> {
+        let cluster = Cluster::new(configuration.connection.clone());
+        let names = TopicNames::new(&configuration.topic);
+        let partitions = state_partitions(&cluster, &names).await?;
+        let mut snapshots = BTreeMap::new();
+        for partition in 0..partitions {
+            let stored = highest_snapshot(&cluster, &names, partition).await?;
+            snapshots.extend(stored.map(|stored| (partition, stored.snapshot)));
+        }
+        let mut journal = Followed::new(&cluster, &names, CLAIMS_MAX, RETRY_DEADLINE);
+        journal.look(!arguments.dry_run).await?;
+        journal.read_on().await?;
+        Ok(Self {
+            arguments,
+            patch,
+            only: arguments.letters.iter().copied().collect(),
+            partitions,
+            snapshots,
+            incarnation: rand::random(),
+            journal,
+            journal_writer: PartitionWriter::new(&cluster, &names.redrives, 0),
+            writers: BTreeMap::new(),
+            began: Instant::now(),
+            outcome: Outcome::default(),
+            examples: Vec::new(),
+            cluster,
+            names,
+        })
+    }
+
+    /// Sends what redrives before this one had claimed and did not come to say that it was sent.
+    async fn finish_what_was_left(&mut self) -> Result<(), ConsumerError> {
+        for unsent in self.journal.journal().unsent(now_ms()) {
+            self.outcome.left_by_others += unsent.records.values().map(|records| records.len() as u64).sum::<u64>();
+            self.send(unsent).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes through the dead letters of a partition, the oldest first.
+    async fn partition(&mut self, partition: i32) -> Result<(), ConsumerError> {
+        let options = ReadOptions::default();
+        let mut reader = PartitionReader::new(&self.cluster, &self.names.dead_letters, partition, options);
+        let bounds = reader.bounds().await?;
+        let mut offset = bounds.start;
+        if let Some(from) = self.arguments.filter.from_ms.and_then(chrono::DateTime::from_timestamp_millis) {
+            offset = offset.max(reader.offset_at(from).await?);
+        }
+        while offset < bounds.end && self.outcome.sent < self.arguments.limit {
+            let stretch = offset..bounds.end.min(offset + STRETCH_OFFSETS);
+            let mut claims = Vec::new();
+            let reading = reader.read_through(stretch.clone(), |batch| {
+                for record in batch.iter().filter(|record| stretch.contains(&record.offset)) {
+                    if let Some(letter) = Letter::read(&record) {
+                        claims.extend(self.judge(&letter));
+                    }
+                }
+            });
+            reading.await?;
+            self.claim_and_send(claims).await?;
+            offset = stretch.end;
+        }
+        Ok(())
+    }
+
+    /// What is to be claimed for a letter, if anything; counts it.
+    fn judge(&mut self, letter: &Letter) -> Option<Claim> {
+        let is_meant =
+            self.arguments.filter.takes(letter) && (self.only.is_empty() || self.only.contains(&letter.origin));
+        if !is_meant || self.outcome.sent >= self.arguments.limit {
+            return None;
+        }
+        self.outcome.looked_at += 1;
+        let snapshot = self.snapshots.get(&letter.origin.partition);
+        let counts = snapshot.filter(|snapshot| snapshot.generation_at(letter.origin.offset) == letter.generation);
+        let Some(snapshot) = counts else {
+            self.outcome.of_other_generations += 1;
+            return None;
+        };
+        let identity = letter.identity();
+        if self.journal.journal().has_claimed(&identity) {
+            self.outcome.sent_before += 1;
+            return None;
+        }
+        if letter.redriven_from.is_some() && !self.arguments.again {
+            self.outcome.came_back += 1;
+            return None;
+        }
+        let claimed_at_ms = now_ms();
+        match mend(letter, self.patch.as_ref(), &snapshot.settings.rules(), claimed_at_ms) {
+            Err(why) => {
+                self.outcome.refuse(&why);
+                None
+            }
+            Ok(mended) => {
+                self.outcome.sent += 1;
+                self.show(letter, &mended);
+                let partition = partition_for(mended.account.as_bytes(), self.partitions);
+                Some(Claim { incarnation: self.incarnation, identity, partition, before: 0, claimed_at_ms, mended })
+            }
+        }
+    }
+
+    fn show(&mut self, letter: &Letter, mended: &Mended) {
+        if self.arguments.dry_run && self.examples.len() < EXAMPLES {
+            let after = printable(&mended.value, 400);
+            self.examples.push(format!("{}  {}\n    {after}", letter.origin, printable(letter.reason.as_bytes(), 40)));
+        }
+    }
+
+    async fn claim_and_send(&mut self, mut claims: Vec<Claim>) -> Result<(), ConsumerError> {
+        if self.arguments.dry_run {
+            return Ok(());
+        }
+        while !claims.is_empty() {
+            let mut bytes = 0;
+            let fitting = claims.iter().take(CHUNK_LETTERS).take_while(|claim| {
+                bytes += claim.mended.value.len();
+                bytes <= CHUNK_BYTES
+            });
+            let rest = claims.split_off(fitting.count().max(1));
+            self.chunk(&mut claims).await?;
+            claims = rest;
+        }
+        Ok(())
+    }
+
+    /// Claims some letters, and sends what nobody had claimed before.
+    async fn chunk(&mut self, claims: &mut [Claim]) -> Result<(), ConsumerError> {
+        for claim in &mut *claims {
+            claim.before = self.journal.journal().counted(self.incarnation, claim.partition);
+        }
+        let before = self.counted();
+        let records: Vec<Record> = claims.iter().map(Claim::to_record).collect();
+        let first = written(self.journal_writer.write_records(&records, WRITE_DEADLINE).await)?;
+        self.journal.read_to(first + i64::try_from(records.len()).unwrap_or(i64::MAX - first)).await?;
+        let lost = claims.len() as u64 - (self.counted() - before);
+        self.outcome.sent -= lost;
+        self.outcome.sent_before += lost;
+        if let Some(unsent) = self.journal.journal().unsent_of(self.incarnation, now_ms()) {
+            self.send(unsent).await?;
+        }
+        let due = Duration::from_secs_f64(self.outcome.sent as f64 / f64::from(self.arguments.rate));
+        sleep_until(self.began + due).await;
+        Ok(())
+    }
+
+    /// Sends what was claimed, and writes down that it was.
+    async fn send(&mut self, unsent: Unsent) -> Result<(), ConsumerError> {
+        for (partition, records) in &unsent.records {
+            let (cluster, topic) = (&self.cluster, &self.names.transactions);
+            let writer =
+                self.writers.entry(*partition).or_insert_with(|| PartitionWriter::new(cluster, topic, *partition));
+            written(writer.write_records(records, WRITE_DEADLINE).await)?;
+        }
+        let first = written(self.journal_writer.write_records(&[unsent.done], WRITE_DEADLINE).await)?;
+        self.journal.read_to(first + 1).await
+    }
+
+    /// How many of its claims count.
+    fn counted(&self) -> u64 {
+        let journal = self.journal.journal();
+        (0..self.partitions).map(|partition| journal.counted(self.incarnation, partition)).sum()
+    }
+
+    fn report(&self, json: bool) -> String {
+        if json {
+            return serde_json::to_string(&self.outcome).expect("numbers always have a JSON form");
+        }
+        let mut text = String::new();
+        if !self.examples.is_empty() {
+            text = format!("The first of what would be sent:\n\n{}\n\n", self.examples.join("\n"));
+        }
+        text + &self.outcome.table(self.arguments.dry_run)
+    }
+}
+
+fn written(result: Result<i64, WriteError>) -> Result<i64, Fault> {
+    result.map_err(Fault::from)
+}
