@@ -73,7 +73,7 @@ async fn consume(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     let Started { configuration, http_listen, shutdown, ops, .. } = started;
     let view = Arc::new(View::default());
     metrics::register(&ops.metrics, &view);
-    let router = http::router(Arc::clone(&view), shutdown.token().clone());
+    let router = http::router(Arc::clone(&view), ops.readiness.clone(), shutdown.token().clone());
     let server = OpsServer::bind(http_listen.address).await?.serve(router, ops.clone());
     let stop_report = CancellationToken::new();
     let reporting = tokio::spawn(report::log_progress(Arc::clone(&view), stop_report.clone()));

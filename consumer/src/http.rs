@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use common::service::{error_response, json_response, try_again_response};
+use common::service::{Readiness, error_response, json_response, try_again_response};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -47,8 +47,8 @@ const PAGE: [(&str, &str, &str); 8] = [
 ];
 
 /// The consumer's own routes. Connections that are kept open end with `stopping`.
-pub fn router(view: Arc<View>, stopping: CancellationToken) -> Router {
-    let events = Arc::new(Events::new(Arc::clone(&view), stopping));
+pub fn router(view: Arc<View>, readiness: Readiness, stopping: CancellationToken) -> Router {
+    let events = Arc::new(Events::new(Arc::clone(&view), readiness, stopping));
     let page = PAGE.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || page(content_type, text)))
     });

@@ -123,8 +123,8 @@ pub(crate) async fn run(started: Started<DemoSettings, NoCommand>) -> Result<Exi
     let view = Arc::new(View::default());
     let consumer_ops = Ops { metrics: Metrics::new("tally_consumer", PROGRAM.version), ..ops.clone() };
     consumer::metrics::register(&consumer_ops.metrics, &view);
-    let serving =
-        server.serve(consumer::http::router(Arc::clone(&view), shutdown.token().clone()), consumer_ops.clone());
+    let router = consumer::http::router(Arc::clone(&view), ops.readiness.clone(), shutdown.token().clone());
+    let serving = server.serve(router, consumer_ops.clone());
 
     let outcome = flow(configuration.rate, &broker, &view, &ops, consumer_ops, &shutdown).await;
     serving.stop().await;

@@ -1,11 +1,12 @@
 // The dashboard: one event a second, drawn as it comes. What is older than some seconds is said to be old, and greyed.
+// Everything is in the events: any other question could be answered with an error while the consumer is well, just started.
 
 import { Chart } from "./chart.js";
 import { dayAndTime, duration, grouped, money, share, timeOfDay } from "./format.js";
 import { drawLedger } from "./ledger.js";
 import { fill } from "./table.js";
 
-const STALE_AFTER_MS = 3_500, SILENT_AFTER_MS = 10_000, ASK_EVERY_MS = 5_000, ASK_TIMEOUT_MS = 4_000;
+const STALE_AFTER_MS = 3_500, SILENT_AFTER_MS = 10_000;
 const RATE_SPAN_MS = 5_000, QUIET_AFTER_MS = 5_000, ROWS_MAX = 60;
 const GROUPINGS = ["currency", "type", "category", "country", "channel"];
 
@@ -17,8 +18,8 @@ const latencies = new Chart($("latency-chart"), "Latency in milliseconds",
   [{ style: "line0", label: "p50" }, { style: "line1", label: "p99" }], value => (value && value < 10 ? value.toFixed(1) : grouped(Math.round(value))));
 
 let grouping = "currency", last = null, counted = [];
-// Why figures are not what they should be, though somebody sends some; what is unmet, as /readyz says.
-let why = "", unmet = "";
+// Why figures are not what they should be, though somebody sends some.
+let why = "";
 let heardAt = performance.now(), drawnAt = heardAt, openedAt = heardAt, source = null, retry = 0;
 
 const status = (state, words) => {
@@ -99,33 +100,35 @@ const drawPartitions = partitions => fill("partitions",
     durable ? { text: `${grouped(Math.round(durable.age_ms / 1_000))} s old`, mark: durable.age_ms > 2 * QUIET_AFTER_MS ? "some" : "" } : "–"]),
   partitions.length > ROWS_MAX ? rest(partitions.length) : undefined);
 
-const drawProducers = ({ producers, missing_from_sequence: missing, evicted, next_after: more }) => {
+const drawProducers = ({ producers, missing_from_sequence: missing, evicted, more }) => {
   const known = producers.length > 0 && evicted === 0;
   $("missing").dataset.state = missing ? "bad" : known ? "good" : "";
   text("missing", missing ? `${grouped(missing)} records missing` : known ? "nothing missing" : "not known");
-  fill("producers", ["producer", "partitions", "records numbered"], producers.map(({ incarnation, partitions }) => [incarnation,
-    grouped(partitions.length), grouped(partitions.reduce((sum, { last_sequence: sequence }) => sum + BigInt(sequence), 0n))]),
+  fill("producers", ["producer", "partitions", "records numbered"], producers.map(({ incarnation, partitions, records_numbered: numbered }) => [incarnation,
+    grouped(partitions), grouped(numbered)]),
   more ? ["and more: /api/v1/producers"] : undefined);
 };
+
+const reasons = ({ unmet }) => unmet.map(({ reason }) => reason).join("; ");
 
 /** What to say of figures that have just come: that somebody serves them does not mean that anybody counts. */
 const judge = (figures, balanced) => {
   const ages = figures.partitions.flatMap(({ durable }) => (durable ? [durable.age_ms] : []));
   const missing = figures.summary.partitions_missing.length;
   if (!balanced) return ["bad", "The ledger does not balance: a bug. Keep the state topic and report it."];
-  if (unmet) return ["bad", `Not ready: ${unmet}`];
+  if (!figures.ready) return ["bad", `Not ready: ${reasons(figures)}`];
   if (missing) return ["waiting", `Live; not counted yet: ${grouped(missing)} of ${grouped(figures.partitions.length)} partitions`];
   if (Math.min(...ages) > QUIET_AFTER_MS) return ["waiting", "Nothing new is being counted: nothing is sent, or nobody counts"];
   return ["live", "Live"];
 };
 
-const drawTiles = ({ summary: { ledger }, partitions, latency }, rate) => {
+const drawTiles = ({ ready, summary: { ledger }, partitions, latency }, rate) => {
   text("accepted", grouped(ledger.accepted));
   text("consumed", grouped(ledger.consumed));
   text("rate", rate === null ? "–" : grouped(Math.round(rate)));
   text("p99", latency ? duration(latency.p99_us) : "–");
   const live = partitions.filter(partition => partition.live);
-  text("lag", live.length && !unmet ? grouped(live.reduce((sum, partition) => sum + partition.live.lag_records, 0)) : "–");
+  text("lag", live.length && ready ? grouped(live.reduce((sum, partition) => sum + partition.live.lag_records, 0)) : "–");
   text("lag-note", live.length === partitions.length ? "records not read yet"
     : live.length ? `of the ${live.length} of ${partitions.length} partitions worked on here` : "known to the consumers that count, not here");
 };
@@ -146,6 +149,7 @@ const draw = figures => {
   drawWindows(figures.windows);
   drawRejected(ledger);
   drawPartitions(figures.partitions);
+  drawProducers(figures.producers);
   status(...judge(figures, balanced));
   text("clock", `${dayAndTime(figures.time)} UTC`);
 };
@@ -155,7 +159,7 @@ const take = event => {
   try {
     const figures = JSON.parse(event.data);
     if (!figures.caught_up) {
-      why = "The consumer is still reading what has been counted so far.";
+      why = figures.ready ? "The consumer is still reading what has been counted so far." : `The consumer is not ready: ${reasons(figures)}.`;
       return;
     }
     draw(figures);
@@ -192,24 +196,7 @@ const check = () => {
   status("stale", `Not live. ${why || "The consumer does not answer."}${last ? ` Figures of ${dayAndTime(last.time)} UTC.` : ""}`);
 };
 
-const ask = async () => {
-  const asked = path => fetch(path, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-  try {
-    const ready = await (await asked("/readyz")).json();
-    unmet = ready.ready ? "" : ready.unmet.map(({ reason }) => reason).join("; ");
-    const producers = await asked("/api/v1/producers?limit=50");
-    if (!producers.ok) throw new Error(producers.statusText);
-    drawProducers(await producers.json());
-  } catch {
-    // That nobody answers is said above.
-    $("missing").dataset.state = "";
-    text("missing", "not known");
-  }
-  setTimeout(ask, ASK_EVERY_MS);
-};
-
 drawTabs();
 connect();
-ask();
 setInterval(check, 500);
 document.addEventListener("visibilitychange", check);
