@@ -65,6 +65,10 @@ page *ARGS:
     cargo build --release
     .ci/check-page.py {{ ARGS }}
 
+# Give the dashboard what no consumer sends; needs no build
+page-input *ARGS:
+    .ci/check-page-input.py {{ ARGS }}
+
 # Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
 instructions *ARGS:
     .ci/count-instructions.py {{ ARGS }}

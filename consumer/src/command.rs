@@ -85,7 +85,7 @@ async fn consume(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     metrics::register(&ops.metrics, &view);
     let cluster = Cluster::new(configuration.connection.clone());
     let letters = Served::new(&cluster, &TopicNames::new(&configuration.topic));
-    let router = http::router(Arc::clone(&view), letters, shutdown.token().clone());
+    let router = http::router(Arc::clone(&view), letters, ops.readiness.clone(), shutdown.token().clone());
     let server = OpsServer::bind(http_listen.address).await?.serve(router, ops.clone());
     let stop_report = CancellationToken::new();
     let reporting = tokio::spawn(report::log_progress(Arc::clone(&view), stop_report.clone()));

@@ -10,7 +10,7 @@ use axum::response::{
     IntoResponse, Response,
     sse::{Event, Sse},
 };
-use common::service::try_again_response;
+use common::service::{Readiness, try_again_response};
 use futures_util::{Stream, stream};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -22,7 +22,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{LedgerAnswer, PartitionsAnswer, WindowsAnswer, WindowsQuery},
+    api::{
+        LedgerAnswer, PartitionsAnswer, ProducerAnswer, ProducersAnswer, ProducersQuery, WindowsAnswer, WindowsQuery,
+    },
     clock::{format_time, now_ms},
     latency::Stage,
     summary::Summary,
@@ -39,11 +41,14 @@ const FRESH_FOR: Duration = Duration::from_millis(900);
 const LATENCY_SPAN_MAX: Duration = Duration::from_secs(5);
 /// Windows of an event.
 const WINDOWS: usize = 12;
+/// Producers of an event.
+const PRODUCERS: usize = 50;
 
 /// What all connections share.
 #[derive(Debug)]
 pub struct Events {
     view: Arc<View>,
+    readiness: Readiness,
     places: Arc<Semaphore>,
     latest: Mutex<Option<Latest>>,
     stopping: CancellationToken,
@@ -57,10 +62,10 @@ struct Latest {
 }
 
 impl Events {
-    /// Of what `view` shows, until `stopping`.
+    /// Of what `view` shows and what `readiness` says, until `stopping`.
     #[must_use]
-    pub fn new(view: Arc<View>, stopping: CancellationToken) -> Self {
-        Self { view, places: Arc::new(Semaphore::new(STREAMS_MAX)), latest: Mutex::default(), stopping }
+    pub fn new(view: Arc<View>, readiness: Readiness, stopping: CancellationToken) -> Self {
+        Self { view, readiness, places: Arc::new(Semaphore::new(STREAMS_MAX)), latest: Mutex::default(), stopping }
     }
 
     /// Events for one more connection, unless there are too many.
@@ -96,30 +101,50 @@ impl Events {
         let folded = self.view.latencies().with(Stage::Folded, Histogram::clone);
         let before = latest.take().filter(|known| known.made_at.elapsed() < LATENCY_SPAN_MAX);
         let latency = before.and_then(|known| between(&known.folded, &folded));
-        let view = Arc::clone(&self.view);
-        let making = spawn_blocking(move || figures(&view, latency.as_ref()).to_string());
+        let (view, readiness) = (Arc::clone(&self.view), self.readiness.clone());
+        let making = spawn_blocking(move || figures(&view, &readiness, latency.as_ref()).to_string());
         let text: Arc<str> = making.await.expect("a task that panics stops the process").into();
         *latest = Some(Latest { made_at: Instant::now(), text: Arc::clone(&text), folded });
         text
     }
 }
 
-/// All of one moment's snapshots, so that no two figures of an event disagree.
-fn figures(view: &View, latency: Option<&Value>) -> Value {
-    let now_ms = now_ms();
+/// All of one moment's snapshots, so that no two figures of an event disagree; and in each event what `/readyz` says: who looks
+/// at the figures need ask for nothing else, least of all for what is answered with 503 while a process starts.
+fn figures(view: &View, readiness: &Readiness, latency: Option<&Value>) -> Value {
+    let (now_ms, unmet) = (now_ms(), readiness.unmet());
     if !view.is_caught_up() {
-        return json!({"time": format_time(now_ms), "caught_up": false});
+        return json!({"time": format_time(now_ms), "ready": unmet.is_empty(), "unmet": unmet, "caught_up": false});
     }
     let (snapshots, partitions) = (view.snapshots(), view.partitions());
     let windows = WindowsQuery { limit: WINDOWS, ..WindowsQuery::default() };
+    let producers = ProducersQuery { after: String::new(), limit: PRODUCERS };
     json!({
         "time": format_time(now_ms),
+        "ready": unmet.is_empty(),
+        "unmet": unmet,
         "caught_up": true,
         "summary": Summary::of(snapshots.iter().map(AsRef::as_ref), partitions, now_ms),
         "balance": LedgerAnswer::of(&snapshots, partitions),
         "partitions": PartitionsAnswer::of(view, &snapshots, now_ms).partitions,
         "windows": WindowsAnswer::of(&snapshots, partitions, &windows).windows,
+        "producers": in_short(&ProducersAnswer::of(&snapshots, partitions, &producers)),
         "latency": latency,
+    })
+}
+
+/// Producers without where each has sent to, which would be most of an event. Sums are text, as all that may pass 2^53.
+fn in_short(answer: &ProducersAnswer) -> Value {
+    let one = |producer: &ProducerAnswer| {
+        let records = producer.partitions.iter().map(|place| u128::from(place.last_sequence)).sum::<u128>();
+        let (incarnation, partitions) = (&producer.incarnation, producer.partitions.len());
+        json!({"incarnation": incarnation, "partitions": partitions, "records_numbered": records.to_string()})
+    };
+    json!({
+        "missing_from_sequence": answer.missing_from_sequence,
+        "evicted": answer.evicted,
+        "producers": answer.producers.iter().map(one).collect::<Vec<_>>(),
+        "more": answer.next_after.is_some(),
     })
 }
 
@@ -136,13 +161,18 @@ fn between(before: &Histogram<u64>, after: &Histogram<u64>) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
+    use common::service::Shutdown;
     use futures_util::StreamExt as _;
 
     use super::*;
-    use crate::latency::tests::folded_after;
+    use crate::{api::ProducerPartition, latency::tests::folded_after};
 
     fn events() -> Arc<Events> {
-        Arc::new(Events::new(Arc::default(), CancellationToken::new()))
+        events_of(&Readiness::new(&Shutdown::manual()))
+    }
+
+    fn events_of(readiness: &Readiness) -> Arc<Events> {
+        Arc::new(Events::new(Arc::default(), readiness.clone(), CancellationToken::new()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -171,6 +201,37 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &events.current().await));
         tokio::time::advance(INTERVAL).await;
         assert!(!Arc::ptr_eq(&first, &events.current().await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_says_what_readiness_says_before_there_are_figures_too() {
+        let readiness = Readiness::new(&Shutdown::manual());
+        let (kafka, events) = (readiness.condition("kafka"), events_of(&readiness));
+        kafka.pending("no broker answers");
+        let said = async || serde_json::from_str::<Value>(&events.current().await).unwrap();
+        let event = said().await;
+        assert_eq!((&event["caught_up"], &event["ready"]), (&json!(false), &json!(false)));
+        assert_eq!(event["unmet"], json!([{"condition": "kafka", "reason": "no broker answers"}]));
+        kafka.ready();
+        events.view.set_partitions(1);
+        events.view.set_caught_up(0);
+        tokio::time::advance(INTERVAL).await;
+        let event = said().await;
+        assert_eq!((&event["caught_up"], &event["ready"], &event["unmet"]), (&json!(true), &json!(true), &json!([])));
+    }
+
+    #[test]
+    fn what_a_producer_has_numbered_is_exact_however_much_it_is() {
+        let places =
+            [u64::MAX, u64::MAX].map(|last_sequence| ProducerPartition { partition: 0, last_sequence, last_offset: 0 });
+        let producers = vec![ProducerAnswer { incarnation: "aa".to_owned(), partitions: places.to_vec() }];
+        let (next_after, partitions_missing) = (Some("aa".to_owned()), Vec::new());
+        let answer =
+            ProducersAnswer { missing_from_sequence: 3, evicted: 2, producers, next_after, partitions_missing };
+        let expected = json!({"incarnation": "aa", "partitions": 2, "records_numbered": "36893488147419103230"});
+        let short = in_short(&answer);
+        assert_eq!((&short["producers"], &short["more"]), (&json!([expected]), &json!(true)));
+        assert_eq!((&short["missing_from_sequence"], &short["evicted"]), (&json!(3), &json!(2)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use common::service::{error_response, json_response, try_again_response};
+use common::service::{Readiness, error_response, json_response, try_again_response};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -36,20 +36,28 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 const ANSWERS_MAX: usize = 2;
 
 /// The parts of the page: where, what, and the text.
-const PAGE: [(&str, &str, &str); 8] = [
-    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+const PAGE: [(&str, &str, &str); 14] = [
+    ("/", HTML, include_str!("page/index.html")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
-    ("/page/page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),
-    ("/page/chart.js", "text/javascript; charset=utf-8", include_str!("page/chart.js")),
-    ("/page/format.js", "text/javascript; charset=utf-8", include_str!("page/format.js")),
-    ("/page/ledger.js", "text/javascript; charset=utf-8", include_str!("page/ledger.js")),
-    ("/page/table.js", "text/javascript; charset=utf-8", include_str!("page/table.js")),
+    ("/page/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/page/chart.js", SCRIPT, include_str!("page/chart.js")),
+    ("/page/dead-letters.js", SCRIPT, include_str!("page/dead-letters.js")),
+    ("/page/figures.js", SCRIPT, include_str!("page/figures.js")),
+    ("/page/format.js", SCRIPT, include_str!("page/format.js")),
+    ("/page/keyed.js", SCRIPT, include_str!("page/keyed.js")),
+    ("/page/ledger.js", SCRIPT, include_str!("page/ledger.js")),
+    ("/page/stream.js", SCRIPT, include_str!("page/stream.js")),
+    ("/page/table.js", SCRIPT, include_str!("page/table.js")),
+    ("/page/tables.js", SCRIPT, include_str!("page/tables.js")),
+    ("/page/totals.js", SCRIPT, include_str!("page/totals.js")),
 ];
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The consumer's own routes; `letters` reads dead letters. Connections that are kept open end with `stopping`.
-pub fn router(view: Arc<View>, letters: Served, stopping: CancellationToken) -> Router {
-    let events = Arc::new(Events::new(Arc::clone(&view), stopping));
+pub fn router(view: Arc<View>, letters: Served, readiness: Readiness, stopping: CancellationToken) -> Router {
+    let events = Arc::new(Events::new(Arc::clone(&view), readiness, stopping));
     let page = PAGE.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || page(content_type, text)))
     });
@@ -162,7 +170,20 @@ fn read<A, Q>(
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use common::money::Currency;
+
+    use super::PAGE;
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap().replace("index.html", "");
+        let files: BTreeSet<String> = fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap())).collect();
+        let served = PAGE.map(|(path, ..)| path.trim_start_matches("/page").trim_start_matches('/').to_owned());
+        assert_eq!(BTreeSet::from(served), files);
+    }
 
     /// What the page has instead of browsers' own list, which differs from ISO 4217's.
     #[test]

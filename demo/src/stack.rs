@@ -126,7 +126,7 @@ pub(crate) async fn run(started: Started<DemoSettings, NoCommand>) -> Result<Exi
     consumer::metrics::register(&consumer_ops.metrics, &view);
     let cluster = Cluster::new(connection(vec![broker.address().to_string()], "tally-consumer"));
     let letters = Served::new(&cluster, &TopicNames::new(TOPIC));
-    let router = consumer::http::router(Arc::clone(&view), letters, shutdown.token().clone());
+    let router = consumer::http::router(Arc::clone(&view), letters, ops.readiness.clone(), shutdown.token().clone());
     let serving = server.serve(router, consumer_ops.clone());
 
     let outcome = flow(configuration.rate, &broker, &view, &ops, consumer_ops, &shutdown).await;

@@ -14,7 +14,7 @@ pub use dead_letters::{DeadLettersAnswer, DeadLettersAsked};
 pub use ledger::LedgerAnswer;
 pub use page::{PAGE_MAX, PAGE_USUAL};
 pub use partitions::PartitionsAnswer;
-pub use producers::{ProducersAnswer, ProducersAsked, ProducersQuery};
+pub use producers::{ProducerAnswer, ProducerPartition, ProducersAnswer, ProducersAsked, ProducersQuery};
 pub use windows::{Grouping, WindowsAnswer, WindowsAsked, WindowsQuery};
 
 /// The API as OpenAPI 3.1 describes it.

@@ -86,6 +86,10 @@ impl ProducersAnswer {
                 if incarnation > query.after.as_str() {
                     let place = ProducerPartition { partition, last_sequence, last_offset };
                     found.entry(incarnation).or_default().push(place);
+                    // Whoever comes after a whole page and one more is not on it, wherever else it is found.
+                    if found.len() > query.limit + 1 {
+                        found.pop_last();
+                    }
                 }
             }
         }

@@ -1,215 +1,159 @@
 // The dashboard: one event a second, drawn as it comes. What is older than some seconds is said to be old, and greyed.
+// Everything is in the events: any other question could be answered with an error while the consumer is well, just started.
 
-import { Chart } from "./chart.js";
-import { dayAndTime, duration, grouped, money, share, timeOfDay } from "./format.js";
-import { drawLedger } from "./ledger.js";
-import { fill } from "./table.js";
+import { Chart, linear, logarithmic } from "./chart.js";
+import { DeadLetters } from "./dead-letters.js";
+import { readEvent } from "./figures.js";
+import { dayAndTime, duration, grouped, printable, seconds, timeOfDay } from "./format.js";
+import { setText } from "./keyed.js";
+import { LedgerCard } from "./ledger.js";
+import { Stream } from "./stream.js";
+import { drawPartitions, drawProducers, drawRejected, drawWindows } from "./tables.js";
+import { Totals } from "./totals.js";
 
-const STALE_AFTER_MS = 3_500, SILENT_AFTER_MS = 10_000, ASK_EVERY_MS = 5_000, ASK_TIMEOUT_MS = 4_000;
-const RATE_SPAN_MS = 5_000, QUIET_AFTER_MS = 5_000, ROWS_MAX = 60;
-const GROUPINGS = ["currency", "type", "category", "country", "channel"];
+const STALE_AFTER_MS = 3_500, CHECK_EVERY_MS = 500, QUIET_AFTER_MS = 5_000;
+const RATE_SPAN_MS = 5_000, RATE_POINTS_MAX = 60, CLOCK_STEP_MS = 2_000, REASON_MAX = 400;
 
 const $ = id => document.getElementById(id);
-const text = (id, value) => { if ($(id).textContent !== value) $(id).textContent = value; };
+const text = (id, words) => setText($(id), words);
 
-const rates = new Chart($("rate-chart"), "Records a second", [{ style: "line0", label: "read" }], value => grouped(Math.round(value)));
-const latencies = new Chart($("latency-chart"), "Latency in milliseconds",
-  [{ style: "line0", label: "p50" }, { style: "line1", label: "p99" }], value => (value && value < 10 ? value.toFixed(1) : grouped(Math.round(value))));
+const milliseconds = value => (value < 10 ? String(Number(value.toPrecision(2))) : grouped(Math.round(value)));
+const rates = new Chart($("rate-chart"), "Records a second", linear, [{ style: "line0", label: "read" }],
+  value => grouped(value < 10 ? Number(value.toPrecision(2)) : Math.round(value)));
+const latencies = new Chart($("latency-chart"), "Latency in milliseconds, logarithmic", logarithmic,
+  [{ style: "line0", label: "p50" }, { style: "line1", label: "p99" }], milliseconds);
+const ledgerCard = new LedgerCard($("ledger"));
+const totals = new Totals($("groupings"), $("totals-panel"));
+const deadLetters = new DeadLetters($("dead-letters"), () => !paused);
 
-let grouping = "currency", last = null, counted = [];
-// Why figures are not what they should be, though somebody sends some; what is unmet, as /readyz says.
-let why = "", unmet = "";
-let heardAt = performance.now(), drawnAt = heardAt, openedAt = heardAt, source = null, retry = 0;
+// The latest figures and the rate beside them, those that are drawn, and when the latest came. `counted`: of the last seconds.
+let latest = null, drawn = null, freshAt = performance.now(), counted = [], isDrawing = false, paused = false;
+// Why there are no figures, though somebody sends something: what the consumer still does, or what is wrong with an event.
+let unfinished = "", unreadable = "";
 
 const status = (state, words) => {
-  document.documentElement.dataset.state = state;
-  $("status").dataset.state = state;
+  const root = document.documentElement, changed = root.dataset.state !== state;
   text("status", words);
+  if (!changed) return;
+  root.dataset.state = state;
+  $("status").dataset.state = state;
+  document.title = { live: "Tally", waiting: "Tally" }[state] ?? `Tally: ${state === "stale" ? "not live" : state === "bad" ? "look" : state}`;
+  // Read out when it changes, and not with each word of it.
+  text("announcement", words);
 };
 
-/** The last row: how many there are, shown or not, and what they come to. */
-const rest = (length, ...cells) => [length > ROWS_MAX ? `${grouped(length)} in all, ${grouped(length - ROWS_MAX)} not shown` : `${grouped(length)} in all`, ...cells];
-
-const drawTotals = ({ totals }) => {
-  const members = Object.entries(totals[grouping]);
-  if (grouping === "currency") {
-    const all = members.reduce((sum, [, cell]) => sum + cell.count, 0);
-    fill("totals", ["currency", "transactions", "share", "sum", "smallest", "largest"],
-      members.sort((a, b) => b[1].count - a[1].count).slice(0, ROWS_MAX).map(([code, cell]) => [code, grouped(cell.count),
-        { text: share(cell.count, all), bar: cell.count / all }, money(cell.sum_minor, code),
-        money(cell.min_minor, code), money(cell.max_minor, code)]), rest(members.length, grouped(all)));
-    return;
-  }
-  const rows = members.map(([name, cells]) => {
-    const byCount = Object.entries(cells).sort((a, b) => b[1].count - a[1].count);
-    const sums = byCount.slice(0, 3).map(([code, cell]) => `${money(cell.sum_minor, code)} ${code}`);
-    const others = byCount.length > 3 ? ` and ${byCount.length - 3} more` : "";
-    return { name, count: byCount.reduce((sum, [, cell]) => sum + cell.count, 0), sums: sums.join(", ") + others };
-  }).sort((a, b) => b.count - a.count);
-  const all = rows.reduce((sum, row) => sum + row.count, 0);
-  fill("totals", [grouping, "transactions", "share", "sums, never across currencies"], rows.slice(0, ROWS_MAX)
-    .map(({ name, count, sums }) => [name.replaceAll("_", " "), grouped(count), { text: share(count, all), bar: count / all }, sums]),
-  rest(rows.length, grouped(all)));
-};
-
-const drawTabs = () => $("groupings").replaceChildren(...GROUPINGS.map((name, place) => {
-  const tab = document.createElement("button");
-  Object.assign(tab, { id: `tab-${name}`, textContent: name, type: "button", tabIndex: name === grouping ? 0 : -1 });
-  tab.setAttribute("role", "tab");
-  tab.setAttribute("aria-selected", String(name === grouping));
-  tab.setAttribute("aria-controls", "totals-panel");
-  const choose = chosen => {
-    grouping = chosen;
-    drawTabs();
-    $("totals-panel").setAttribute("aria-labelledby", `tab-${chosen}`);
-    $(`tab-${chosen}`).focus();
-    if (last) drawTotals(last.summary);
-  };
-  tab.addEventListener("click", () => choose(name));
-  tab.addEventListener("keydown", event => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) choose(GROUPINGS.at((place + step) % GROUPINGS.length));
-  });
-  return tab;
-}));
-
-const drawWindows = windows => {
-  const most = Math.max(...windows.map(window => window.count), 1);
-  fill("windows", ["window, UTC", "state", "transactions"], windows.map(window => [
-    `${timeOfDay(window.window_start)}–${timeOfDay(window.window_end)}`,
-    window.closed ? (window.revision ? `closed, ${grouped(window.revision)} late` : "closed") : "open",
-    { text: grouped(window.count), bar: window.count / most }]));
-};
-
-const drawRejected = ({ rejected, consumed }) => {
-  const reasons = Object.entries(rejected).filter(([, count]) => count).sort((a, b) => b[1] - a[1]);
-  const most = reasons.length ? reasons[0][1] : 1;
-  fill("rejected", ["reason", "records", "of all"], reasons.length
-    ? reasons.map(([code, count]) => [code.replaceAll("_", " "), { text: grouped(count), bar: count / most }, share(count, consumed)])
-    : [["none so far", "0", "–"]]);
-};
-
-const worker = ({ owned, live }) => (live ? "this consumer" : owned ? "this consumer, restoring" : "not here");
-
-const drawPartitions = partitions => fill("partitions",
-  ["partition", "worked on", "lag", "counted up to", "event time, UTC", "durable figures are"],
-  partitions.slice(0, ROWS_MAX).map(({ partition, owned, durable, live }) => [String(partition), worker({ owned, live }),
-    live ? { text: grouped(live.lag_records), mark: live.lag_records ? "some" : "" } : "–",
-    durable ? grouped(durable.next_offset) : "not counted yet", durable?.watermark ? dayAndTime(durable.watermark) : "–",
-    durable ? { text: `${grouped(Math.round(durable.age_ms / 1_000))} s old`, mark: durable.age_ms > 2 * QUIET_AFTER_MS ? "some" : "" } : "–"]),
-  partitions.length > ROWS_MAX ? rest(partitions.length) : undefined);
-
-const drawProducers = ({ producers, missing_from_sequence: missing, evicted, next_after: more }) => {
-  const known = producers.length > 0 && evicted === 0;
-  $("missing").dataset.state = missing ? "bad" : known ? "good" : "";
-  text("missing", missing ? `${grouped(missing)} records missing` : known ? "nothing missing" : "not known");
-  fill("producers", ["producer", "partitions", "records numbered"], producers.map(({ incarnation, partitions }) => [incarnation,
-    grouped(partitions.length), grouped(partitions.reduce((sum, { last_sequence: sequence }) => sum + BigInt(sequence), 0n))]),
-  more ? ["and more: /api/v1/producers"] : undefined);
-};
+const reasons = ({ unmet = [] }) => printable(unmet.map(({ reason }) => reason).join("; ") || "it does not say why", REASON_MAX);
 
 /** What to say of figures that have just come: that somebody serves them does not mean that anybody counts. */
-const judge = (figures, balanced) => {
-  const ages = figures.partitions.flatMap(({ durable }) => (durable ? [durable.age_ms] : []));
-  const missing = figures.summary.partitions_missing.length;
-  if (!balanced) return ["bad", "The ledger does not balance: a bug. Keep the state topic and report it."];
-  if (unmet) return ["bad", `Not ready: ${unmet}`];
-  if (missing) return ["waiting", `Live; not counted yet: ${grouped(missing)} of ${grouped(figures.partitions.length)} partitions`];
+const judge = ({ ready = true, unmet, partitions, summary, isBalanced }) => {
+  const ages = partitions.flatMap(({ durable }) => (durable ? [durable.age_ms] : []));
+  const missing = summary.partitions_missing.length;
+  if (!isBalanced) return ["bad", "The ledger does not balance: a bug. Keep the state topic and report it."];
+  if (!ready) return ["bad", `Not ready: ${reasons({ unmet })}`];
+  if (missing) return ["waiting", `Live; not counted yet: ${grouped(missing)} of ${grouped(partitions.length)} partitions`];
   if (Math.min(...ages) > QUIET_AFTER_MS) return ["waiting", "Nothing new is being counted: nothing is sent, or nobody counts"];
   return ["live", "Live"];
 };
 
-const drawTiles = ({ summary: { ledger }, partitions, latency }, rate) => {
+const drawTiles = ({ ready = true, summary: { ledger }, partitions, latency, rate }) => {
   text("accepted", grouped(ledger.accepted));
   text("consumed", grouped(ledger.consumed));
   text("rate", rate === null ? "–" : grouped(Math.round(rate)));
   text("p99", latency ? duration(latency.p99_us) : "–");
-  const live = partitions.filter(partition => partition.live);
-  text("lag", live.length && !unmet ? grouped(live.reduce((sum, partition) => sum + partition.live.lag_records, 0)) : "–");
-  text("lag-note", live.length === partitions.length ? "records not read yet"
-    : live.length ? `of the ${live.length} of ${partitions.length} partitions worked on here` : "known to the consumers that count, not here");
+  text("p50", latency ? duration(latency.p50_us) : "–");
+  const live = ready ? partitions.flatMap(partition => partition.live ?? []) : [];
+  const behind = live.flatMap(({ lag_ms: lag }) => lag ?? []);
+  text("lag", live.length ? grouped(live.reduce((sum, { lag_records: lag }) => sum + lag, 0)) : "–");
+  text("behind", behind.length ? seconds(Math.max(...behind)) : "");
+  const of = live.length === partitions.length ? "records not read yet"
+    : live.length ? `records not read yet, of ${live.length} of ${partitions.length} partitions: those worked on here` : "known to the consumers that count, not here";
+  text("lag-note", behind.length ? `${of}, and how far behind that is` : of);
 };
 
-const draw = figures => {
-  const { ledger } = figures.summary, at = Date.parse(figures.time), now = performance.now();
-  if (counted.length && ledger.consumed < counted.at(-1).consumed) counted = [];
-  counted = [...counted.filter(known => known.at > at - RATE_SPAN_MS - 500), { at, consumed: ledger.consumed }];
-  const seconds = (at - counted[0].at) / 1_000;
-  const rate = seconds > 0.5 ? (ledger.consumed - counted[0].consumed) / seconds : null;
-  drawTiles(figures, rate);
-  rates.add(now, [rate]);
-  latencies.add(now, figures.latency ? [figures.latency.p50_us / 1_000, figures.latency.p99_us / 1_000] : [null, null]);
-  const balanced = drawLedger($("ledger"), figures.balance);
-  $("balance").dataset.state = balanced ? "good" : "bad";
-  text("balance", balanced ? "balances" : "does not balance");
-  drawTotals(figures.summary);
-  drawWindows(figures.windows);
-  drawRejected(ledger);
-  drawPartitions(figures.partitions);
-  status(...judge(figures, balanced));
-  text("clock", `${dayAndTime(figures.time)} UTC`);
+/** Draws the latest figures, at most once for each picture of the screen, and not where nobody looks. */
+const draw = () => {
+  isDrawing = false;
+  if (!latest || paused || latest === drawn) return;
+  drawn = latest;
+  const { time, summary, rate } = drawn, at = Date.parse(time);
+  drawTiles(drawn);
+  const timeAgo = ago => timeOfDay(new Date(at - ago).toISOString());
+  rates.draw(timeAgo);
+  latencies.draw(timeAgo);
+  drawn.isBalanced = ledgerCard.draw(drawn.balance);
+  $("balance").dataset.state = drawn.isBalanced ? "good" : "bad";
+  text("balance", drawn.isBalanced ? "balances" : "does not balance");
+  totals.draw(summary.totals);
+  drawWindows(drawn.windows, time);
+  drawRejected(summary.ledger);
+  drawPartitions(drawn.partitions, time);
+  const [words, state] = drawn.producers ? drawProducers(drawn.producers) : ["not known", ""];
+  $("missing").dataset.state = state;
+  text("missing", words);
+  text("clock", `${dayAndTime(time)} UTC`);
+  deadLetters.see(drawn);
+  say();
 };
 
-const take = event => {
-  heardAt = performance.now();
-  try {
-    const figures = JSON.parse(event.data);
-    if (!figures.caught_up) {
-      why = "The consumer is still reading what has been counted so far.";
-      return;
-    }
-    draw(figures);
-    last = figures;
-    drawnAt = heardAt;
-    why = "";
-  } catch (error) {
-    why = "This page can't show what the consumer sends; load it again.";
-    console.error(error);
-  }
+const drawSoon = () => {
+  if (!isDrawing) requestAnimationFrame(draw);
+  isDrawing = true;
 };
 
-const connect = () => {
-  clearTimeout(retry);
-  source?.close();
-  openedAt = performance.now();
-  source = new EventSource("/api/v1/events");
-  source.addEventListener("figures", take);
-  source.addEventListener("error", ({ target }) => {
-    // Refused, not interrupted: the browser does not try that again by itself. Not all pages at the same moment.
-    if (target.readyState === EventSource.CLOSED) retry = setTimeout(connect, 4_000 + 2_000 * Math.random());
-  });
+/** Records a second, from what the last seconds counted; null where that can't be said. */
+const rateOf = ({ time, summary: { ledger: { consumed } } }, now) => {
+  const at = Date.parse(time), before = counted.at(-1);
+  // Counted anew, by somebody else's clock, or out of a sleep: not to be compared with what was.
+  if (before && (consumed < before.consumed || Math.abs(at - before.at - (now - before.now)) > CLOCK_STEP_MS)) counted = [];
+  counted = [...counted.filter(known => known.at > at - RATE_SPAN_MS - 500), { at, now, consumed }].slice(-RATE_POINTS_MAX);
+  const span = (at - counted[0].at) / 1_000;
+  return span > 0.5 ? (consumed - counted[0].consumed) / span : null;
 };
 
-const check = () => {
+const take = data => {
   const now = performance.now();
-  if (now - heardAt > SILENT_AFTER_MS) {
-    why = "";
-    // A connection may be dead without saying so: after sleep, or in another network.
-    if (now - openedAt > SILENT_AFTER_MS) connect();
-  }
-  if (now - drawnAt < STALE_AFTER_MS) return;
-  counted = [];
-  status("stale", `Not live. ${why || "The consumer does not answer."}${last ? ` Figures of ${dayAndTime(last.time)} UTC.` : ""}`);
-};
-
-const ask = async () => {
-  const asked = path => fetch(path, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
+  let figures;
   try {
-    const ready = await (await asked("/readyz")).json();
-    unmet = ready.ready ? "" : ready.unmet.map(({ reason }) => reason).join("; ");
-    const producers = await asked("/api/v1/producers?limit=50");
-    if (!producers.ok) throw new Error(producers.statusText);
-    drawProducers(await producers.json());
-  } catch {
-    // That nobody answers is said above.
-    $("missing").dataset.state = "";
-    text("missing", "not known");
+    figures = readEvent(data);
+  } catch (error) {
+    const words = `This page can't show what the consumer sends; load it again. (${printable(error.message, REASON_MAX)})`;
+    if (words !== unreadable) console.error(error);
+    unreadable = words;
+    say();
+    return;
   }
-  setTimeout(ask, ASK_EVERY_MS);
+  unreadable = "";
+  if (!figures.caught_up) {
+    unfinished = figures.ready === false ? `The consumer is not ready: ${reasons(figures)}.` : "The consumer is still reading what has been counted so far.";
+    return;
+  }
+  unfinished = "";
+  freshAt = now;
+  figures.rate = rateOf(figures, now);
+  rates.add(now, [figures.rate]);
+  latencies.add(now, figures.latency ? [figures.latency.p50_us / 1_000, figures.latency.p99_us / 1_000] : [null, null]);
+  latest = figures;
+  drawSoon();
 };
 
-drawTabs();
-connect();
-ask();
-setInterval(check, 500);
-document.addEventListener("visibilitychange", check);
+const stream = new Stream("/api/v1/events", take);
+
+/** Says how what is shown is to be taken. Figures that don't move are never called live. */
+function say() {
+  if (stream.reopenIfSilent()) unfinished = unreadable = "";
+  const of = drawn ? ` Figures of ${dayAndTime(drawn.time)} UTC.` : "";
+  if (paused) status("paused", `Paused.${of}`);
+  else if (unreadable || performance.now() - freshAt > STALE_AFTER_MS) {
+    counted = [];
+    status("stale", `Not live. ${unreadable || unfinished || "The consumer does not answer."}${of}`);
+  } else if (drawn && !unfinished) status(...judge(drawn));
+}
+
+$("pause").addEventListener("click", () => {
+  paused = !paused;
+  text("pause", paused ? "Resume" : "Pause");
+  say();
+  if (!paused) drawSoon();
+});
+setInterval(say, CHECK_EVERY_MS);
+document.addEventListener("visibilitychange", say);

@@ -1,30 +1,51 @@
 // Tables whose rows are text. Whatever a record holds stays text: nothing here is ever read as HTML.
 
-/** `foot` is a last row, if there is one. A cell: text, or `{ text, bar, mark }`: a bar of that share of the cell behind it; a class. */
-export const fill = (id, head, rows, foot) => {
-  const table = document.getElementById(id);
-  const row = (cells, cellName) => {
-    const made = document.createElement("tr");
-    cells.forEach((cell, place) => {
-      const { text, bar, mark } = typeof cell === "object" ? cell : { text: cell };
-      const one = document.createElement(place === 0 && cellName === "td" ? "th" : cellName);
-      if (cellName === "th") one.scope = "col"; else if (place === 0) one.scope = "row";
-      one.textContent = text;
-      if (mark) one.className = mark;
-      if (bar !== undefined) {
-        const strip = document.createElement("i");
-        strip.style.width = `${Math.max(0, Math.min(1, bar)) * 100}%`;
-        one.classList.add("bar");
-        one.append(strip);
-      }
-      made.append(one);
-    });
-    return made;
-  };
-  const top = document.createElement("thead"), body = document.createElement("tbody");
-  top.append(row(head, "th"));
-  body.append(...rows.map(cells => row(cells, "td")));
-  const bottom = document.createElement("tfoot");
-  if (foot) bottom.append(row(foot, "td"));
-  table.replaceChildren(top, body, bottom);
+import { printable } from "./format.js";
+import { keyed, made, setAttribute, setText } from "./keyed.js";
+
+/** A cell: text, or `{ text, bar, pad, mark }`: a bar of that share of the cell, letters' room after it, a class. */
+const drawCell = (element, cell) => {
+  const { text, bar, pad, mark = "" } = typeof cell === "object" ? cell : { text: cell };
+  setText(element, printable(text));
+  setAttribute(element, "data-pad", pad);
+  const style = bar === undefined ? mark : `bar ${mark}`.trim();
+  if (element.className !== style) element.className = style;
+  if (bar === undefined) {
+    element.querySelector("i")?.remove();
+    return;
+  }
+  const strip = element.querySelector("i") ?? element.appendChild(made("i"));
+  const width = `${(Math.max(0, Math.min(1, bar)) * 100).toFixed(2)}%`;
+  if (strip.style.width !== width) strip.style.width = width;
 };
+
+const makeCell = (name, scope) => {
+  const cell = made(name);
+  if (scope) cell.scope = scope;
+  return cell;
+};
+
+const drawRow = (row, cells, isHead) => {
+  while (row.cells.length > cells.length) row.lastElementChild.remove();
+  while (row.cells.length < cells.length) {
+    row.append(isHead ? makeCell("th", "col") : row.cells.length ? makeCell("td") : makeCell("th", "row"));
+  }
+  cells.forEach((cell, place) => drawCell(row.cells[place], cell));
+};
+
+export class Table {
+  constructor(id) {
+    const parts = ["thead", "tbody", "tfoot"].map(name => document.createElement(name));
+    [this.head, this.body, this.foot] = parts;
+    document.getElementById(id).replaceChildren(...parts);
+  }
+
+  /** `rows`: cells, the first of which names the row, and is its key where it has none. `foot`: a last row, if there is one. */
+  draw(head, rows, foot) {
+    const row = () => document.createElement("tr");
+    keyed(this.head, [{ key: "head" }], row, element => drawRow(element, head, true));
+    const items = rows.map(cells => ({ key: cells.key ?? (cells[0].text ?? cells[0]), cells }));
+    keyed(this.body, items, row, (element, { cells }) => drawRow(element, cells));
+    keyed(this.foot, foot ? [{ key: "foot" }] : [], row, element => drawRow(element, foot));
+  }
+}
