@@ -5,7 +5,10 @@
 
 mod latency;
 
-use std::{fmt::Error, sync::Arc};
+use std::{
+    fmt::Error,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use common::{service::Metrics, wire::Reason};
 use prometheus_client::{
@@ -161,7 +164,7 @@ fn encode_times(encoder: &mut DescriptorEncoder<'_>, own: &[Own], now_ms: i64) -
 impl Own {
     /// `None` before there is a snapshot.
     fn unsaved_offsets(&self) -> Option<i64> {
-        let next_offset = self.progress.next_offset.load(std::sync::atomic::Ordering::Relaxed);
+        let next_offset = self.progress.next_offset.load(Relaxed);
         Some((next_offset - self.snapshot.as_ref()?.next_offset).max(0))
     }
 }
@@ -191,8 +194,6 @@ fn encode_each<M: EncodeMetric>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::Relaxed;
-
     use super::*;
     use crate::fold::{FoldSettings, PartitionState};
 

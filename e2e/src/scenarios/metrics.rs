@@ -74,7 +74,8 @@ fn served(process: &Process) -> Checked<Told> {
             let kind = rest.rsplit(' ').next().unwrap_or_default();
             told.metrics.entry(current.clone()).or_default().kind = kind.to_owned();
         } else if !line.starts_with('#') {
-            let labels = line.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(labels, _)| labels);
+            let labels =
+                line.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(labels, _)| labels);
             for pair in labels.split(',').filter(|pair| !pair.is_empty() && !pair.starts_with("le=")) {
                 let (label, value) = pair.split_once('=').ok_or_else(|| Failure::new(format!("a label: {line}")))?;
                 told.metrics.entry(current.clone()).or_default().labels.insert(label.to_owned());
