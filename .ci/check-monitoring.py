@@ -186,7 +186,7 @@ def pipeline(programs: pathlib.Path, folder: pathlib.Path) -> Iterator[tuple[Pro
     try:
         processes.start("broker", [str(programs / "broker"), "--listen", kafka, "--data-dir", str(folder / "kafka")])
         for name, flags in (("consumer", ()), ("producer", PRODUCED)):
-            address = ["--bootstrap-servers", kafka, "--http-listen", f"127.0.0.1:{ports[name]}"]
+            address = ["--kafka-bootstrap-servers", kafka, "--http-listen", f"127.0.0.1:{ports[name]}"]
             processes.start(name, [str(programs / name), *address, *flags])
         for name in ("consumer", "producer"):
             ready = lambda port=ports[name]: get(f"http://127.0.0.1:{port}/readyz") is not None  # noqa: E731
