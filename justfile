@@ -69,6 +69,19 @@ page *ARGS:
 page-input *ARGS:
     .ci/check-page-input.py {{ ARGS }}
 
+# Ask a real Prometheus every query of the dashboard and of the alerts, on a pipeline of its own (needs `prometheus`)
+monitoring:
+    cargo build -p broker -p producer -p consumer
+    .ci/check-monitoring.py
+
+# Fire every alert in promtool, and hold alerts and runbooks against each other (needs `promtool`)
+alerts:
+    .ci/check-alerts.py
+
+# Hold docs/metrics.md against what the programs serve
+metrics:
+    cargo test -p e2e --test scenarios -- metrics
+
 # Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
 instructions *ARGS:
     .ci/count-instructions.py {{ ARGS }}

@@ -24,6 +24,8 @@ CUSTOM = {
 } | {("keda.sh/v1alpha1", "ScaledObject"), ("monitoring.coreos.com/v1", "ServiceMonitor"),
      ("monitoring.coreos.com/v1", "PrometheusRule")}
 
+MONITORING = "deploy/components/monitoring"
+
 # Each of these, done to the manifests, has to be found: a check that finds nothing must not pass for good manifests.
 SABOTAGE = [
     ("maxReplicas", "maxReplica"),
@@ -123,15 +125,49 @@ def faults_of_compose(tables: dict[str, dict[str, str]]) -> list[str]:
 
 
 def faults_of_monitoring(metrics: set[str]) -> list[str]:
-    """The alerts of the compose set-up against those of the cluster, and every figure that the dashboard shows."""
+    """The alerts of the compose set-up against those of the cluster, and every figure that they and the dashboard look at."""
     text = lambda name: pathlib.Path(name).read_text(encoding="utf-8")  # noqa: E731
-    faults = []
-    cluster = yaml.safe_load(text("deploy/components/monitoring/alerts.yaml"))["spec"]
+    faults = faults_of_wiring(yaml.safe_load(text("docker-compose.yml")), yaml.safe_load(text(f"{MONITORING}/kustomization.yaml")))
+    cluster = yaml.safe_load(text(f"{MONITORING}/alerts.yaml"))["spec"]
     if yaml.safe_load(text("compose/alerts.yaml")) != cluster:
-        faults.append("compose/alerts.yaml has other rules than deploy/components/monitoring/alerts.yaml")
-    shown = set(re.findall(r"tally_\w+", " ".join(re.findall(r'"expr": "(.*)"', text("deploy/components/monitoring/dashboard.json")))))
-    unknown = sorted(name for name in shown if name.removesuffix("_bucket") not in metrics)
-    faults += [f"deploy/components/monitoring/dashboard.json shows {name}, which docs/operations.md does not have" for name in unknown]
+        faults.append(f"compose/alerts.yaml has other rules than {MONITORING}/alerts.yaml")
+    dashboard = json.loads(text(f"{MONITORING}/dashboard.json"))
+    shown = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    looked_at = {f"{MONITORING}/dashboard.json": shown, "compose/alerts.yaml": [rule["expr"] for group in cluster["groups"] for rule in group["rules"]]}
+    for name, queries in looked_at.items():
+        names = set(re.findall(r"\b(?:tally|process)_\w+", " ".join(queries)))
+        unknown = sorted(each for each in names if each.removesuffix("_bucket") not in metrics)
+        faults += [f"{name} looks at {each}, which docs/metrics.md does not have" for each in unknown]
+    return faults
+
+
+def faults_of_wiring(compose: dict, component: dict) -> list[str]:
+    """Whether Prometheus and Grafana are given the very files: by Compose where their settings look for them, and by Kustomize."""
+    faults = []
+    sources = {
+        ("prometheus", "/etc/prometheus/prometheus.yml"): "compose/prometheus.yaml",
+        ("prometheus", "/etc/prometheus/alerts.yaml"): "compose/alerts.yaml",
+        ("grafana", "/etc/tally/dashboards/tally.json"): f"{MONITORING}/dashboard.json",
+        ("grafana", "/etc/grafana/provisioning/datasources/tally.yaml"): "compose/grafana/sources.yaml",
+        ("grafana", "/etc/grafana/provisioning/dashboards/tally.yaml"): "compose/grafana/dashboards.yaml",
+        ("alertmanager", "/etc/alertmanager/alertmanager.yml"): "compose/alertmanager.yaml",
+    }
+    for (service, target), file in sources.items():
+        given = {each["target"]: each["source"] for each in compose["services"][service]["configs"]}
+        source = compose["configs"].get(given.get(target), {}).get("file")
+        if source != file or not pathlib.Path(file).exists():
+            faults.append(f"docker-compose.yml gives {service} {source} at {target}, not {file}")
+        if "monitoring" not in compose["services"][service]["profiles"]:
+            faults.append(f"docker-compose.yml: {service} is not in the profile monitoring")
+    rules = yaml.safe_load(pathlib.Path("compose/prometheus.yaml").read_text(encoding="utf-8"))["rule_files"]
+    if rules != ["/etc/prometheus/alerts.yaml"]:
+        faults.append(f"compose/prometheus.yaml takes its rules from {rules}, where docker-compose.yml puts none")
+    files = [file for each in component["configMapGenerator"] for file in each["files"]]
+    if set(component["resources"]) != {"service-monitor.yaml", "alerts.yaml"} or files != ["tally.json=dashboard.json"]:
+        faults.append(f"{MONITORING}/kustomization.yaml does not hold what reads, what wakes somebody, and the dashboard")
+    overlay = yaml.safe_load(pathlib.Path("overlays/monitoring/kustomization.yaml").read_text(encoding="utf-8"))
+    if overlay["components"] != [f"../../{MONITORING}"]:
+        faults.append(f"overlays/monitoring does not take {MONITORING}")
     return faults
 
 
@@ -159,7 +195,8 @@ def faults_of_variants(plain: list[dict], check) -> tuple[list[str], str]:
 def main() -> int:
     operations = pathlib.Path("docs/operations.md").read_text(encoding="utf-8")
     tables = settings(pathlib.Path("README.md").read_text(encoding="utf-8"))
-    documents = {"settings": tables, "metrics": set(re.findall(r"`(tally_\w+)`", operations)), "rights": rights(operations)}
+    metrics = pathlib.Path("docs/metrics.md").read_text(encoding="utf-8")
+    documents = {"settings": tables, "metrics": set(re.findall(r"^\| `(\w+)` ", metrics, re.M)), "rights": rights(operations)}
     texts = "\n---\n".join(path.read_text(encoding="utf-8") for path in sorted(pathlib.Path("deploy").glob("*.yaml")))
 
     def check(objects: list[dict]) -> list[str]:

@@ -57,7 +57,7 @@ def title(thing: dict) -> str:
 
 
 def faults_between(objects: list[dict], documents: dict) -> list[str]:
-    """`documents`: what README.md and docs/operations.md say: `settings` of each program, `metrics`, `rights` of each user."""
+    """`documents`: what README.md and docs say: `settings` of each program, `metrics`, `rights` of each user."""
     known = Objects(objects)
     faults = []
     if len(known.by_name) != len(objects):
@@ -250,5 +250,5 @@ def monitoring(known: Objects, documents: dict) -> list[str]:
             faults.append(f"{title(monitor)}: no Service with such a port")
     for rule in known.of("PrometheusRule"):
         unknown = set(re.findall(r"\btally_\w+", str([each["expr"] for group in rule["spec"]["groups"] for each in group["rules"]])))
-        faults += [f"{title(rule)}: no metric {name} in docs/operations.md" for name in sorted(unknown - documents["metrics"])]
+        faults += [f"{title(rule)}: no metric {name} in docs/metrics.md" for name in sorted(unknown - documents["metrics"])]
     return faults

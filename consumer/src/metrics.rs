@@ -1,41 +1,29 @@
-//! The view as metrics. Collected when asked for, so that nothing is counted twice and nothing can drift.
+//! The view as metrics. Collected when asked for, so that nothing is counted twice and nothing can drift. What each means is in
+//! `docs/metrics.md`, which a scenario holds against what is served.
+//!
+//! Of partitions only those that this process works on are told, so that a sum over all replicas counts each partition once.
 
-use std::sync::Arc;
+mod latency;
+
+use std::{
+    fmt::Error,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use common::{service::Metrics, wire::Reason};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet},
+    encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
 
 use crate::{
     clock::now_ms,
-    fold::Snapshot,
-    latency::{Latencies, Stage},
-    view::View,
+    fold::{Ledger, Snapshot},
+    summary::balances,
+    view::{Progress, View},
 };
-
-/// Upper bounds of the buckets of latencies, in microseconds: from a millisecond to an hour.
-const LATENCY_BUCKETS_US: [u64; 16] = [
-    1_000,
-    2_500,
-    5_000,
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    60_000_000,
-    600_000_000,
-    3_600_000_000,
-];
 
 #[derive(Debug)]
 struct ViewCollector(Arc<View>);
@@ -46,183 +34,246 @@ pub fn register(metrics: &Metrics, view: &Arc<View>) {
     metrics.with_registry(|registry| registry.register_collector(collector));
 }
 
+/// One partition that this process works on, and what is durable of it.
+struct Own {
+    partition: i32,
+    progress: Arc<Progress>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+/// A column of the ledger under its label's value.
+type Column = (&'static str, fn(&Ledger) -> u64);
+/// A counter: name, help, and what it counts.
+type Counted = (&'static str, &'static str, fn(&Snapshot) -> u64);
+
 impl Collector for ViewCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let snapshots = self.own_snapshots();
-        let outcomes = ConstCounter::new(0_u64);
-        let mut family = encoder.encode_descriptor(
-            "records",
-            "Records in durable snapshots, by partition and what became of them",
-            None,
-            outcomes.metric_type(),
-        )?;
-        for snapshot in &snapshots {
-            let ledger = &snapshot.ledger;
-            for (outcome, count) in [
-                ("accepted", ledger.accepted),
-                ("redelivered", ledger.redelivered),
-                ("repeated", ledger.repeated),
-                ("rejected", ledger.rejected_in_all()),
-            ] {
-                let labels = [("partition", snapshot.partition.to_string()), ("outcome", outcome.to_owned())];
-                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-            }
-        }
-        // By partition too: a counter that belongs to the state moves to another process with its partition, and a sum
-        // over partitions would fall here and jump there.
-        let mut family = encoder.encode_descriptor(
-            "rejected_records",
-            "Dead letters, by partition and reason",
-            None,
-            outcomes.metric_type(),
-        )?;
-        for snapshot in &snapshots {
-            for reason in Reason::ALL {
-                let labels = [("partition", snapshot.partition.to_string()), ("reason", reason.code().to_owned())];
-                let count = snapshot.ledger.rejected[reason.index()];
-                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-            }
-        }
-        let mut family = encoder.encode_descriptor(
-            "missing_from_sequence",
-            "Records that producers numbered and that never came",
-            None,
-            outcomes.metric_type(),
-        )?;
-        for snapshot in &snapshots {
-            let labels = [("partition", snapshot.partition.to_string())];
-            let missing = snapshot.ledger.missing_from_sequence;
-            ConstCounter::new(missing).encode(family.encode_family(&labels)?)?;
-        }
-        let failed = encoder.encode_descriptor(
-            "group_commits_failed",
-            "Group commits that failed; the next one makes up for it",
-            None,
-            outcomes.metric_type(),
-        )?;
-        ConstCounter::new(self.0.failed_commits()).encode(failed)?;
-        encode_latencies(&mut encoder, self.0.latencies())?;
-        self.encode_gauges(encoder)
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let view = &self.0;
+        let own = |(partition, progress)| Own { partition, progress, snapshot: view.snapshot(partition) };
+        let own: Vec<Own> = view.all_progress().into_iter().map(own).collect();
+        encode_columns(&mut encoder, &own)?;
+        encode_offsets(&mut encoder, &own)?;
+        let failed = ConstCounter::new(view.failed_commits());
+        let help = "Group commits that failed; the next one makes up for it";
+        failed.encode(encoder.encode_descriptor("group_commits_failed", help, None, MetricType::Counter)?)?;
+        latency::encode(&mut encoder, view.latencies())?;
+        encode_times(&mut encoder, &own, now_ms())?;
+        let partitions = ConstGauge::new(i64::from(view.partitions()));
+        let help = "Partitions of the topic, whoever works on them; 0 before it is known";
+        partitions.encode(encoder.encode_descriptor("topic_partitions", help, None, MetricType::Gauge)?)
     }
 }
 
-impl ViewCollector {
-    /// Only of the partitions that this process works on, so that a sum over all replicas counts each partition once.
-    fn own_snapshots(&self) -> Vec<Arc<Snapshot>> {
-        self.0.all_progress().into_iter().filter_map(|(partition, _)| self.0.snapshot(partition)).collect()
-    }
+/// The ledger, by partition: a counter that belongs to the state moves to another process with its partition, and a sum over
+/// partitions would fall here and jump there.
+fn encode_columns(encoder: &mut DescriptorEncoder<'_>, own: &[Own]) -> Result<(), Error> {
+    let outcomes: [Column; 4] = [
+        ("accepted", |ledger| ledger.accepted),
+        ("redelivered", |ledger| ledger.redelivered),
+        ("repeated", |ledger| ledger.repeated),
+        ("rejected", Ledger::rejected_in_all),
+    ];
+    let help = "Records in durable snapshots, by partition and what became of them";
+    encode_split(encoder, own, ("records", help), "outcome", &outcomes)?;
+    let timings: [Column; 3] = [
+        ("on_time", |ledger| ledger.on_time),
+        ("revised", |ledger| ledger.revised),
+        ("too_late", |ledger| ledger.too_late),
+    ];
+    let help = "Accepted records in durable snapshots, by partition and what their window made of them";
+    encode_split(encoder, own, ("accepted_records", help), "timing", &timings)?;
 
-    fn encode_gauges(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let gauge = ConstGauge::new(0_i64);
-        let mut family = encoder.encode_descriptor(
-            "snapshot_age_ms",
-            "Age of each partition's last durable snapshot",
-            None,
-            gauge.metric_type(),
-        )?;
-        let now_ms = now_ms();
-        for snapshot in self.own_snapshots() {
-            let labels = [("partition", snapshot.partition.to_string())];
-            ConstGauge::new(now_ms - snapshot.written_at_ms).encode(family.encode_family(&labels)?)?;
+    let help = "Dead letters, by partition and reason";
+    let mut family = encoder.encode_descriptor("rejected_records", help, None, MetricType::Counter)?;
+    for (partition, snapshot) in durable(own) {
+        for reason in Reason::ALL {
+            let labels = [("partition", partition.to_string()), ("reason", reason.code().to_owned())];
+            let count = ConstCounter::new(snapshot.ledger.rejected[reason.index()]);
+            count.encode(family.encode_family(&labels)?)?;
         }
-        let mut family = encoder.encode_descriptor(
-            "lag_records",
-            "Records that have not been read yet",
-            None,
-            gauge.metric_type(),
-        )?;
-        for (partition, progress) in self.0.all_progress() {
-            let labels = [("partition", partition.to_string())];
-            ConstGauge::new(progress.lag_records()).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// One counter, split by some columns of the ledger.
+fn encode_split(
+    encoder: &mut DescriptorEncoder<'_>,
+    own: &[Own],
+    (name, help): (&str, &str),
+    label: &str,
+    columns: &[Column],
+) -> Result<(), Error> {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (partition, snapshot) in durable(own) {
+        for (value, column) in columns {
+            let labels = [("partition", partition.to_string()), (label, (*value).to_owned())];
+            ConstCounter::new(column(&snapshot.ledger)).encode(family.encode_family(&labels)?)?;
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// What is missing, and whether the rest adds up.
+fn encode_offsets(encoder: &mut DescriptorEncoder<'_>, own: &[Own]) -> Result<(), Error> {
+    let counters: [Counted; 3] = [
+        ("missing_from_sequence", "Records that producers numbered and that never came", |snapshot| {
+            snapshot.ledger.missing_from_sequence
+        }),
+        ("offsets_without_record", "Offsets that hold no record", |snapshot| snapshot.ledger.offsets_without_record),
+        ("skipped_offsets", "Offsets that retention deleted before they were read", |snapshot| {
+            u64::try_from(snapshot.skipped).unwrap_or(0)
+        }),
+    ];
+    for (name, help, count) in counters {
+        let values = durable(own).map(|(partition, snapshot)| (partition, ConstCounter::new(count(snapshot))));
+        encode_each(encoder, (name, help, None), MetricType::Counter, values)?;
+    }
+    let help = "1 where the durable ledger's columns and offsets add up, 0 where they do not";
+    let values = durable(own).map(|(partition, snapshot)| (partition, ConstGauge::new(i64::from(balances(snapshot)))));
+    encode_each(encoder, ("ledger_balanced", help, None), MetricType::Gauge, values)
+}
+
+/// How far each partition has come, and since when.
+fn encode_times(encoder: &mut DescriptorEncoder<'_>, own: &[Own], now_ms: i64) -> Result<(), Error> {
+    let seconds = |name, help| (name, help, Some(&Unit::Seconds));
+    let lag = own.iter().map(|own| (own.partition, ConstGauge::new(own.progress.lag_records())));
+    encode_each(encoder, ("lag_records", "Records that have not been read yet", None), MetricType::Gauge, lag)?;
+
+    let help = "Age of the last folded record by its Kafka timestamp, while others wait behind it; else 0";
+    let lag = own.iter().map(|own| (own.partition, in_seconds(own.progress.lag_ms(now_ms))));
+    encode_each(encoder, seconds("lag", help), MetricType::Gauge, lag)?;
+
+    let help = "How far the newest Kafka timestamp of the last batch lies ahead of this machine's clock; else 0";
+    let ahead = own.iter().map(|own| (own.partition, in_seconds(own.progress.clock_ahead_ms(now_ms))));
+    encode_each(encoder, seconds("clock_ahead", help), MetricType::Gauge, ahead)?;
+
+    let help = "Time since Kafka last answered a read of the partition, be it that there is nothing";
+    let unheard = own.iter().filter_map(|own| Some((own.partition, in_seconds(own.progress.unheard_ms(now_ms)?))));
+    encode_each(encoder, seconds("read_age", help), MetricType::Gauge, unheard)?;
+
+    let help = "Age of each partition's last durable snapshot";
+    let age = |snapshot: &Snapshot| in_seconds((now_ms - snapshot.written_at_ms).max(0));
+    let ages = durable(own).map(|(partition, snapshot)| (partition, age(snapshot)));
+    encode_each(encoder, seconds("snapshot_age", help), MetricType::Gauge, ages)?;
+
+    let unsaved = own.iter().filter_map(|own| Some((own.partition, ConstGauge::new(own.unsaved_offsets()?))));
+    let help = "Offsets that are folded and in no durable snapshot yet";
+    encode_each(encoder, ("unsaved_offsets", help, None), MetricType::Gauge, unsaved)
+}
+
+impl Own {
+    /// `None` before there is a snapshot.
+    fn unsaved_offsets(&self) -> Option<i64> {
+        let next_offset = self.progress.next_offset.load(Relaxed);
+        Some((next_offset - self.snapshot.as_ref()?.next_offset).max(0))
     }
 }
 
-fn encode_latencies(encoder: &mut DescriptorEncoder<'_>, latencies: &Latencies) -> Result<(), std::fmt::Error> {
-    let mut family = encoder.encode_descriptor(
-        "latency",
-        "From when a record was meant to be sent until it was folded, and until a durable snapshot held it",
-        Some(&Unit::Seconds),
-        MetricType::Histogram,
-    )?;
-    for stage in Stage::ALL {
-        let (sum, buckets) = latencies.with(stage, |histogram| {
-            let mut below = 0;
-            let mut buckets: Vec<(f64, u64)> = Vec::with_capacity(LATENCY_BUCKETS_US.len() + 1);
-            for upper in LATENCY_BUCKETS_US {
-                buckets.push((upper as f64 / 1e6, histogram.count_between(below, upper)));
-                // What stands for the bound counts once.
-                below = histogram.highest_equivalent(upper) + 1;
-            }
-            buckets.push((f64::INFINITY, 0));
-            (histogram.mean() * histogram.len() as f64 / 1e6, buckets)
-        });
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        family.encode_family(&[("stage", stage.name())])?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+fn durable(own: &[Own]) -> impl Iterator<Item = (i32, &Snapshot)> {
+    own.iter().filter_map(|own| Some((own.partition, own.snapshot.as_deref()?)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time between two clocks, not money")]
+fn in_seconds(ms: i64) -> ConstGauge<f64> {
+    ConstGauge::new(ms as f64 / 1_000.0)
+}
+
+/// One metric with a series for each partition.
+fn encode_each<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help, unit): (&str, &str, Option<&Unit>),
+    kind: MetricType,
+    values: impl Iterator<Item = (i32, M)>,
+) -> Result<(), Error> {
+    let mut family = encoder.encode_descriptor(name, help, unit, kind)?;
+    for (partition, value) in values {
+        value.encode(family.encode_family(&[("partition", partition.to_string())])?)?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::{encoding::text::encode, registry::Registry};
-
     use super::*;
-    use crate::{
-        fold::{FoldSettings, PartitionState},
-        latency::tests::folded_after,
-    };
+    use crate::fold::{FoldSettings, PartitionState};
 
     /// What is served of a view.
-    fn served(view: Arc<View>) -> String {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(ViewCollector(view)));
-        let mut text = String::new();
-        encode(&mut text, &registry).expect("a string takes everything");
-        text
+    fn served(view: &Arc<View>) -> String {
+        let metrics = Metrics::new("tally_consumer", "0");
+        register(&metrics, view);
+        metrics.encode()
     }
 
-    #[test]
-    fn latencies_are_a_histogram_in_seconds_for_each_stage() {
-        let view = Arc::new(View::default());
-        // On a bound, just above one, and beyond the last, which counts as it.
-        folded_after(view.latencies(), &[1_000, 1_010, 2_000_000, 4_000_000_000]);
-        let text = served(view);
-        for line in [
-            "# TYPE latency_seconds histogram",
-            "latency_seconds_bucket{le=\"0.001\",stage=\"folded\"} 1",
-            "latency_seconds_bucket{le=\"0.0025\",stage=\"folded\"} 2",
-            "latency_seconds_bucket{le=\"1.0\",stage=\"folded\"} 2",
-            "latency_seconds_bucket{le=\"2.5\",stage=\"folded\"} 3",
-            "latency_seconds_bucket{le=\"3600.0\",stage=\"folded\"} 4",
-            "latency_seconds_bucket{le=\"+Inf\",stage=\"folded\"} 4",
-            "latency_seconds_count{stage=\"folded\"} 4",
-            "latency_seconds_bucket{le=\"+Inf\",stage=\"durable\"} 0",
-            "latency_seconds_count{stage=\"durable\"} 0",
-        ] {
-            assert!(text.lines().any(|given| given == line), "{line} is not in\n{text}");
+    fn empty(partition: i32) -> Snapshot {
+        PartitionState::new(1, partition, FoldSettings::default(), 0, 0).snapshot(None, 0)
+    }
+
+    fn hold(text: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(text.lines().any(|given| given == *line), "{line} is not in\n{text}");
         }
     }
 
     #[test]
     fn counters_that_move_with_a_partition_name_it() {
         let view = Arc::new(View::default());
-        for partition in [3, 4] {
-            let state = PartitionState::new(1, partition, FoldSettings::default(), 0, 0);
-            view.publish(Arc::new(state.snapshot(None, 0)), 0);
-        }
+        [3, 4].into_iter().for_each(|partition| view.publish(Arc::new(empty(partition)), 0));
         // Of the other one somebody else tells.
         let _ = view.progress(3);
-        let text = served(view);
-        for series in [
-            "records_total{partition=\"3\",outcome=\"accepted\"} 0",
-            "rejected_records_total{partition=\"3\",reason=\"invalid_amount\"} 0",
-            "missing_from_sequence_total{partition=\"3\"} 0",
-            "lag_records{partition=\"3\"} 0",
-        ] {
-            assert!(text.contains(series), "{series} is not in\n{text}");
-        }
+        let text = served(&view);
+        hold(
+            &text,
+            &[
+                "tally_consumer_records_total{partition=\"3\",outcome=\"accepted\"} 0",
+                "tally_consumer_accepted_records_total{partition=\"3\",timing=\"too_late\"} 0",
+                "tally_consumer_rejected_records_total{partition=\"3\",reason=\"invalid_amount\"} 0",
+                "tally_consumer_missing_from_sequence_total{partition=\"3\"} 0",
+                "tally_consumer_lag_records{partition=\"3\"} 0",
+            ],
+        );
         assert!(!text.contains("partition=\"4\""), "{text}");
+    }
+
+    #[test]
+    fn times_are_in_seconds_and_what_is_not_known_is_not_told() {
+        let view = Arc::new(View::default());
+        view.set_partitions(12);
+        let progress = view.progress(3);
+        progress.high_watermark.store(7, Relaxed);
+        let text = served(&view);
+        hold(
+            &text,
+            &[
+                "# UNIT tally_consumer_lag_seconds seconds",
+                "tally_consumer_lag_seconds{partition=\"3\"} 0.0",
+                "tally_consumer_clock_ahead_seconds{partition=\"3\"} 0.0",
+                "tally_consumer_topic_partitions 12",
+            ],
+        );
+        // Nobody has asked Kafka yet, and there is no snapshot.
+        for name in ["read_age_seconds{", "snapshot_age_seconds{", "unsaved_offsets{", "ledger_balanced{"] {
+            assert!(!text.contains(name), "{name} is in\n{text}");
+        }
+        progress.heard_at_ms.store(now_ms() + 60_000, Relaxed);
+        hold(&served(&view), &["tally_consumer_read_age_seconds{partition=\"3\"} 0.0"]);
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_add_up_and_what_is_not_durable_yet_show() {
+        let view = Arc::new(View::default());
+        let mut unbalanced = empty(1);
+        unbalanced.ledger.consumed = 1;
+        for (partition, snapshot) in [(0, empty(0)), (1, unbalanced)] {
+            view.publish(Arc::new(snapshot), 0);
+            view.progress(partition).next_offset.store(5, Relaxed);
+        }
+        hold(
+            &served(&view),
+            &[
+                "tally_consumer_ledger_balanced{partition=\"0\"} 1",
+                "tally_consumer_ledger_balanced{partition=\"1\"} 0",
+                "tally_consumer_unsaved_offsets{partition=\"0\"} 5",
+            ],
+        );
     }
 }

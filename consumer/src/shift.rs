@@ -26,7 +26,7 @@ use crate::{
     latency::{Stopwatch, Waiting},
     pipeline::Context,
     read_ahead::{Ahead, ReadAhead},
-    view::Progress,
+    view::{Progress, Timestamps},
     worker::{Ended, RESULT_DEADLINE, Worker, WorkerError},
 };
 
@@ -122,11 +122,14 @@ impl Shift<'_> {
             Ahead::Batch(batch) => {
                 let view = &self.worker.context.view;
                 let end = self.end.unwrap_or(i64::MAX);
+                let mut timestamps = Timestamps::default();
                 let records = batch.iter().take_while(|record| record.offset < end).inspect(|record| {
                     self.stopwatch.see(record);
+                    timestamps.see(record.timestamp_ms);
                 });
                 let folded = self.folding.fold(records, batch.next_offset(), end, |verdict| view.offer_sample(verdict));
                 self.stopwatch.folded(view.latencies(), now_us());
+                self.progress.note_timestamps(timestamps);
                 self.progress.folded.fetch_add(folded, Relaxed);
                 self.progress.high_watermark.store(batch.high_watermark(), Relaxed);
             }
@@ -142,6 +145,7 @@ impl Shift<'_> {
         }
         let next_offset = self.folding.state().next_offset();
         self.progress.next_offset.store(next_offset, Relaxed);
+        self.progress.heard_at_ms.store(now_ms(), Relaxed);
         if next_offset > before {
             self.arrived = Instant::now();
         }

@@ -1,13 +1,17 @@
 //! What can be shown of the pipeline at any time: the highest snapshot of every partition, whoever wrote it, and live
 //! counters of those partitions that this process works on.
 
+mod progress;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed},
     },
 };
+
+pub use progress::{CLOCK_AHEAD_MS_MAX, LAG_MS_MAX, Progress, Timestamps};
 
 use crate::{
     fold::{Snapshot, Verdict},
@@ -54,39 +58,6 @@ impl Shown {
         self.last_offset = self.last_offset.max(state_offset);
         // Of two of the same order the later one counts: they differ only in where they stand.
         (self.snapshot.order(), self.state_offset) < (order, state_offset)
-    }
-}
-
-/// How one partition is getting on right now; ahead of its snapshot by what is not durable yet.
-#[derive(Debug)]
-pub struct Progress {
-    /// Offset that is folded next.
-    pub next_offset: AtomicI64,
-    /// Offset after the last replicated record, as of the last read; below 0 before the first one.
-    pub high_watermark: AtomicI64,
-    /// Records folded by this process, replays after a restart included.
-    pub folded: AtomicU64,
-    /// For how long the broker has been answering that there are no more records, in milliseconds; below 0 before the
-    /// partition is restored.
-    pub idle_ms: AtomicI64,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            next_offset: AtomicI64::new(0),
-            high_watermark: AtomicI64::new(-1),
-            folded: AtomicU64::new(0),
-            idle_ms: AtomicI64::new(-1),
-        }
-    }
-}
-
-impl Progress {
-    /// Records not read yet, as of the last read; 0 before the first one.
-    #[must_use]
-    pub fn lag_records(&self) -> i64 {
-        (self.high_watermark.load(Relaxed) - self.next_offset.load(Relaxed)).max(0)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     checkpoint::{CheckpointError, Checkpointer},
+    clock::now_ms,
     folding::Folding,
     latency::Stopwatch,
     pipeline::Context,
@@ -99,6 +100,8 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`] in a bounded run.
     pub async fn run(mut self, stop: CancellationToken) -> Result<Option<Folding>, WorkerError> {
+        // From here on somebody waits for an answer.
+        self.context.view.progress(self.partition).heard_at_ms.store(now_ms(), Relaxed);
         loop {
             let parked = self.parked.take();
             let error = match Box::pin(self.run_once(parked, &stop)).await {

@@ -1,10 +1,16 @@
 //! Metrics: one registry a process, names that begin with the program's, and what the process itself costs.
 //!
 //! Recording is what prometheus-client's own types do (an atomic operation); this adds only where they live, how they
-//! are written out (OpenMetrics text) and the standard `process_…` metrics.
+//! are written out and the standard `process_…` metrics.
+//!
+//! They are written as OpenMetrics text, or as Prometheus' protobuf for whoever would rather have that: native histograms
+//! exist in nothing else.
+
+mod accept;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::encoding::prometheus_protobuf;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
@@ -13,6 +19,9 @@ use super::process::ProcessCollector;
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The content type of [`Metrics::encode_protobuf`].
+pub const PROTOBUF_CONTENT_TYPE: &str =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
 /// The metrics of a process. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -62,6 +71,25 @@ impl Metrics {
         text
     }
 
+    /// The same as Prometheus' protobuf, to be sent as [`PROTOBUF_CONTENT_TYPE`].
+    pub fn encode_protobuf(&self) -> Vec<u8> {
+        let registries = self.lock();
+        let encode = |registry| prometheus_protobuf::encode_to_vec(registry).expect("a Vec takes any message");
+        let mut bytes = encode(&registries.program);
+        bytes.extend(encode(&registries.process));
+        bytes
+    }
+
+    /// What is to be sent to whoever has `accept` in the header of that name, and its content type: text for everybody who
+    /// does not prefer protobuf.
+    pub fn answer(&self, accept: Option<&str>) -> (&'static str, Vec<u8>) {
+        if accept.is_some_and(accept::prefers_protobuf) {
+            (PROTOBUF_CONTENT_TYPE, self.encode_protobuf())
+        } else {
+            (CONTENT_TYPE, self.encode().into_bytes())
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Registries> {
         self.registries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,6 +120,23 @@ mod tests {
         }
         assert!(text.ends_with("# EOF\n"), "{text}");
         assert_eq!(text.matches("# EOF").count(), 1);
+    }
+
+    #[test]
+    fn protobuf_has_the_same_names_and_only_for_whoever_prefers_it() {
+        let metrics = Metrics::new("tally_producer", "1.2.3");
+        let sent: Counter = metrics.register("records_sent", "Records sent", Counter::default());
+        sent.inc_by(3);
+        let (content_type, bytes) = metrics.answer(Some("application/vnd.google.protobuf;encoding=delimited"));
+        assert_eq!(content_type, PROTOBUF_CONTENT_TYPE);
+        for name in ["tally_producer_records_sent_total", "tally_producer_build_info", "process_start_time_seconds"] {
+            assert!(bytes.windows(name.len()).any(|part| part == name.as_bytes()), "{name} is not in the answer");
+        }
+        for accept in [None, Some("*/*"), Some("text/html")] {
+            let (content_type, text) = metrics.answer(accept);
+            assert_eq!(content_type, CONTENT_TYPE, "{accept:?}");
+            assert!(text.ends_with(b"# EOF\n"));
+        }
     }
 
     #[test]

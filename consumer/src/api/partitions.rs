@@ -51,6 +51,9 @@ pub struct Live {
     pub high_watermark: i64,
     /// Offsets not read yet.
     pub lag_records: i64,
+    /// How old the record folded last is, by its Kafka timestamp, in milliseconds, while others wait behind it; else 0. At
+    /// most 30 days.
+    pub lag_ms: i64,
     /// Records folded by this process, replays after a restart included.
     pub folded: u64,
 }
@@ -71,7 +74,7 @@ impl PartitionsAnswer {
                     written_by: snapshot.written_by.clone(),
                     ledger: snapshot.ledger,
                 }),
-                live: own.and_then(|(_, progress)| Live::of(progress)),
+                live: own.and_then(|(_, progress)| Live::of(progress, now_ms)),
             }
         };
         Self { partitions: (0..view.partitions()).map(one).collect() }
@@ -80,12 +83,12 @@ impl PartitionsAnswer {
 
 impl Live {
     /// `None` before the partition is restored and read from: its counters say nothing yet.
-    fn of(progress: &Arc<Progress>) -> Option<Self> {
+    fn of(progress: &Arc<Progress>, now_ms: i64) -> Option<Self> {
         let (next_offset, high_watermark) = (progress.next_offset.load(Relaxed), progress.high_watermark.load(Relaxed));
         if progress.idle_ms.load(Relaxed) < 0 || high_watermark < 0 {
             return None;
         }
         let (lag_records, folded) = (progress.lag_records(), progress.folded.load(Relaxed));
-        Some(Self { next_offset, high_watermark, lag_records, folded })
+        Some(Self { next_offset, high_watermark, lag_records, lag_ms: progress.lag_ms(now_ms), folded })
     }
 }

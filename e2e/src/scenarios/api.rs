@@ -108,6 +108,7 @@ fn answers_agree(consumer: &Process) -> Checked {
     claim_eq!(summary["ledger"]["consumed"], sum("/durable/ledger/consumed"), "consumed, by partition");
     claim_eq!(balance["offsets"], sum("/live/next_offset"), "offsets, live, when all has been read");
     claim_eq!(sum("/live/lag_records"), 0, "nothing is left to read");
+    claim_eq!(sum("/live/lag_ms"), 0, "what has been read to its end does not lag in time either");
 
     let all = json_of(consumer, "/api/v1/windows?limit=1000")?;
     let by_type = json_of(consumer, "/api/v1/windows?limit=1000&grouping=type")?;

@@ -9,6 +9,7 @@ mod counting;
 mod crashes;
 mod groups;
 mod history;
+mod metrics;
 mod migrations;
 mod outages;
 mod redrives;
@@ -100,6 +101,7 @@ scenarios! {
     EveryBroker, Nothing, crashes::sigterm_drains_and_ends_well;
     EveryBroker, Nothing, counting::the_summary_is_the_same_by_http_and_from_outside;
     EveryBroker, Nothing, api::every_answer_is_as_the_openapi_document_says_and_they_agree;
+    EveryBroker, Nothing, metrics::metrics_are_those_of_the_reference_and_no_others;
     EveryBroker, Nothing, counting::the_same_seed_and_start_give_the_same_bytes;
     EveryBroker, Nothing, counting::an_idle_consumer_ends_when_told_to;
     EveryBroker, Nothing, crashes::fail_after_dies_with_its_own_code;

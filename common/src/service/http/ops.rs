@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::BODY_BYTES_MAX;
 use super::answer::{error_response, json_response, protect, with_type};
 use crate::service::liveness::Liveness;
-use crate::service::metrics::{CONTENT_TYPE, Metrics};
+use crate::service::metrics::Metrics;
 use crate::service::readiness::Readiness;
 
 /// What the operational routes show.
@@ -54,8 +54,10 @@ async fn readyz(Extension(ops): Extension<Ops>) -> Response {
     }
 }
 
-async fn metrics(Extension(ops): Extension<Ops>) -> Response {
-    with_type(StatusCode::OK, CONTENT_TYPE, Body::from(ops.metrics.encode()))
+async fn metrics(Extension(ops): Extension<Ops>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (content_type, body) = ops.metrics.answer(accept);
+    with_type(StatusCode::OK, content_type, Body::from(body))
 }
 
 async fn not_found() -> Response {
