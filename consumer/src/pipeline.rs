@@ -130,10 +130,16 @@ fn membership(context: &Context, configuration: &Configuration, partitions: i32)
         }
     };
     if selection.below(partitions).is_empty() && !selection.is_none() {
-        warn!(partitions, "CONSUMER_PARTITIONS names no partition that the topic has: there is nothing to do");
+        warn!(
+            event = "no_partition_to_work_on",
+            partitions, "CONSUMER_PARTITIONS names no partition that the topic has: there is nothing to do"
+        );
     }
     if let Some(partition) = selection.beyond(partitions) {
-        warn!(partition, partitions, "CONSUMER_PARTITIONS names a partition that the topic does not have yet");
+        warn!(
+            event = "partition_not_there_yet",
+            partition, partitions, "CONSUMER_PARTITIONS names a partition that the topic does not have yet"
+        );
     }
     Membership::Fixed(FixedShare::new(cluster, &context.group, topic, selection, partitions))
 }

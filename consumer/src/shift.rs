@@ -90,7 +90,10 @@ impl Shift<'_> {
                         condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
                     }
                     if self.folding.heed(&context.view) {
-                        info!(partition, "another generation has begun, or may have; restoring");
+                        info!(
+                            event = "generation_superseded",
+                            partition, "another generation has begun, or may have; restoring"
+                        );
                         return Ok(Ended::Superseded);
                     }
                 }
@@ -132,6 +135,7 @@ impl Shift<'_> {
             }
             Ahead::Deleted(start) => {
                 warn!(
+                    event = "records_lost_while_reading",
                     partition = self.worker.partition,
                     from = before,
                     to = start,
@@ -183,7 +187,10 @@ impl Shift<'_> {
             Ok(drained) => drained.map(|()| Ended::Done(Some(Box::new(self.folding)))),
             Err(_) if for_result => Err(WorkerError::NotDurable { partition: *partition }),
             Err(_) => {
-                warn!(partition, "the last snapshot was not acknowledged in time; its records will be read again");
+                warn!(
+                    event = "last_snapshot_not_durable",
+                    partition, "the last snapshot was not acknowledged in time; its records will be read again"
+                );
                 Ok(Ended::Done(None))
             }
         }

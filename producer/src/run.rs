@@ -223,12 +223,16 @@ impl Producer {
         let Configuration { rate, count, duration, .. } = &self.configuration;
         let Identity { topic, seed, incarnation } = &self.identity;
         if self.configuration.start_time_ms.is_some_and(|start_ms| start_ms < now_us() / 1_000 - OLD_MS) {
-            warn!("--start-time is so long ago that Kafka may delete these records soon, by their own timestamps");
+            warn!(
+                event = "start_time_long_ago",
+                "--start-time is so long ago that Kafka may delete these records soon, by their own timestamps"
+            );
         }
         let rate = rate.map_or("as fast as it can".to_owned(), |rate| format!("{rate} transactions/s"));
         let count = count.map_or(String::new(), |count| format!(", {count} in all"));
         let duration = duration.map_or(String::new(), |duration| format!(", for {} s", duration.as_secs()));
         info!(
+            event = "producer_sending",
             topic,
             partitions,
             seed,

@@ -254,7 +254,10 @@ impl Program {
         let (shutdown, runtime) = match system {
             Ok(system) => system,
             Err(error) => {
-                tracing::error!(%error, "the system gives no threads or signals: {error}; look at its limits");
+                tracing::error!(
+                    event = "system_limits_too_low",
+                    %error, "the system gives no threads or signals: {error}; look at its limits"
+                );
                 return ExitCode::Configuration;
             }
         };
@@ -264,7 +267,7 @@ impl Program {
             metrics: Metrics::new(&format!("tally_{}", self.name), self.version),
         };
         let started = Started { configuration, command, http_listen: service.http_listen, shutdown, ops };
-        tracing::debug!(version = self.version, "{} {} starts", self.name, self.version);
+        tracing::debug!(event = "process_started", version = self.version, "{} {} starts", self.name, self.version);
         let ended = runtime.block_on(Box::pin(main(started)));
         runtime.shutdown_timeout(RUNTIME_STOP_LIMIT);
         self.conclude(ended)
@@ -274,13 +277,13 @@ impl Program {
     fn conclude<E: Failure>(&self, ended: Result<ExitCode, E>) -> ExitCode {
         match ended {
             Ok(code) => {
-                tracing::debug!(exit_code = code.code(), "{} ends", self.name);
+                tracing::debug!(event = "process_ended", exit_code = code.code(), "{} ends", self.name);
                 code
             }
             Err(error) => {
                 let (code, line) = (error.exit_code(), one_line(&error));
                 if tracing::event_enabled!(tracing::Level::ERROR) {
-                    tracing::error!(exit_code = code.code(), "{line}");
+                    tracing::error!(event = "process_failed", exit_code = code.code(), "{line}");
                 } else {
                     complain(&format!("{}: {line}", self.name));
                 }

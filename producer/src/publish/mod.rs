@@ -88,7 +88,10 @@ impl Publisher {
         self.writer.write(encoded, timeout).await?;
         let acknowledged = self.counters.acknowledged(intended_us, now_us());
         if fail_after.is_some_and(|limit| acknowledged >= limit) {
-            warn!(acknowledged, "--fail-after: the process ends here, with nothing flushed");
+            warn!(
+                event = "fail_after_reached",
+                acknowledged, "--fail-after: the process ends here, with nothing flushed"
+            );
             ExitCode::FailAfter.exit_now();
         }
         Ok(())
