@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     kafka::{Cluster, GroupMember, GroupProtocol, GroupSettings, ReadOptions},
-    service::Ops,
+    service::{Ops, Traces},
     topics::TopicNames,
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
@@ -40,12 +40,19 @@ pub struct Context {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) hash_seed: u64,
     pub(crate) view: Arc<View>,
+    /// Where spans go, where traces are on.
+    pub(crate) traces: Option<Traces>,
     /// The process has been told to stop.
     pub(crate) stopping: CancellationToken,
 }
 
 impl Context {
-    fn new(configuration: &Configuration, view: Arc<View>, stopping: CancellationToken) -> Self {
+    fn new(
+        configuration: &Configuration,
+        view: Arc<View>,
+        traces: Option<Traces>,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             cluster: Cluster::new(configuration.connection.clone()),
             names: TopicNames::new(&configuration.topic),
@@ -58,6 +65,7 @@ impl Context {
             idle_timeout: configuration.idle_timeout,
             hash_seed: random_seed(),
             view,
+            traces,
             stopping,
         }
     }
@@ -84,7 +92,7 @@ pub async fn run(
     ops: &Ops,
     stop: CancellationToken,
 ) -> Result<(), ConsumerError> {
-    let context = Arc::new(Context::new(configuration, view, stop.clone()));
+    let context = Arc::new(Context::new(configuration, view, ops.traces.clone(), stop.clone()));
     let condition = ops.readiness.condition("kafka");
     let Some(layout) = layout::prepare(&context, configuration.partitions, &condition).await? else { return Ok(()) };
     let (growing, partitions) = watch::channel(layout.partitions);

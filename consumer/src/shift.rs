@@ -26,6 +26,7 @@ use crate::{
     latency::{Stopwatch, Waiting},
     pipeline::Context,
     read_ahead::{Ahead, ReadAhead},
+    traces::{self, Folded, PartitionTraces},
     view::Progress,
     worker::{Ended, RESULT_DEADLINE, Worker, WorkerError},
 };
@@ -47,6 +48,8 @@ pub(crate) struct Shift<'w> {
     pub(crate) arrived: Instant,
     /// How long records took to come here.
     pub(crate) stopwatch: Stopwatch,
+    /// Of those that ask to be traced, where traces are on.
+    pub(crate) traces: Option<PartitionTraces>,
 }
 
 /// When a partition's turn comes within the interval: at different moments for different ones. Were all snapshots made at
@@ -128,7 +131,14 @@ impl Shift<'_> {
                 let records = batch.iter().take_while(|record| record.offset < end).inspect(|record| {
                     self.stopwatch.see(record);
                 });
-                let folded = self.folding.fold(records, batch.next_offset(), end, |verdict| view.offer_sample(verdict));
+                self.traces.iter_mut().for_each(PartitionTraces::begin);
+                let folded = self.folding.fold(records, batch.next_offset(), end, |record, verdict| {
+                    view.offer_sample(verdict);
+                    if let Some(traces) = &mut self.traces {
+                        traces.judged(record, verdict);
+                    }
+                });
+                self.traces.iter_mut().for_each(PartitionTraces::folded);
                 self.stopwatch.folded(view.latencies(), now_us());
                 self.progress.folded.fetch_add(folded, Relaxed);
                 self.progress.high_watermark.store(batch.high_watermark(), Relaxed);
@@ -156,7 +166,8 @@ impl Shift<'_> {
 
     /// Takes what waits to be made durable, and gives what writes it.
     fn checkpoint(&mut self, checkpointer: Checkpointer) -> impl Future<Output = Written> + use<> {
-        write(checkpointer, self.folding.checkpoint(now_ms()), self.stopwatch.take_waiting())
+        let traced = self.traces.as_mut().map(PartitionTraces::take_waiting).unwrap_or_default();
+        write(checkpointer, self.folding.checkpoint(now_ms()), self.stopwatch.take_waiting(), traced)
     }
 
     /// Makes the last records durable. What does not make it in time is read again by whoever comes next.
@@ -202,18 +213,28 @@ struct Written {
     checkpointer: Checkpointer,
     checkpoint: Checkpoint,
     waiting: Waiting,
+    traced: Vec<Folded>,
     result: Result<i64, CheckpointError>,
 }
 
-async fn write(mut checkpointer: Checkpointer, checkpoint: Checkpoint, waiting: Waiting) -> Written {
+async fn write(
+    mut checkpointer: Checkpointer,
+    checkpoint: Checkpoint,
+    waiting: Waiting,
+    traced: Vec<Folded>,
+) -> Written {
     let result = checkpointer.write(&checkpoint).await;
-    Written { checkpointer, checkpoint, waiting, result }
+    Written { checkpointer, checkpoint, waiting, traced, result }
 }
 
 /// Shows what has become durable, and gives the checkpointer back.
 fn show(context: &Context, written: Result<Written, JoinError>) -> Result<Checkpointer, WorkerError> {
-    let Written { checkpointer, checkpoint, waiting, result } = written.expect("a task that panics stops the process");
+    let Written { checkpointer, checkpoint, waiting, traced, result } =
+        written.expect("a task that panics stops the process");
     let state_offset = result?;
+    if let Some(sink) = &context.traces {
+        traces::durable(sink, &context.names.transactions, checkpoint.snapshot.partition, &traced, state_offset);
+    }
     context.view.publish(Arc::new(checkpoint.snapshot), state_offset);
     context.view.latencies().durable(&waiting, now_us());
     Ok(checkpointer)

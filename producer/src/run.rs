@@ -19,7 +19,7 @@ use crate::generate::Generator;
 use crate::inject::Injector;
 use crate::pace::Pace;
 use crate::population::Population;
-use crate::publish::{Delivery, Lane, Publisher, lane_bytes_max, now_us};
+use crate::publish::{Delivery, Lane, Publisher, Tracing, lane_bytes_max, now_us};
 use crate::report::Report;
 use crate::settings::Configuration;
 use crate::summary::{Identity, Summary};
@@ -158,13 +158,20 @@ impl Producer {
             timeout: self.configuration.delivery_timeout,
             fail_after: self.configuration.fail_after,
         };
+        let Identity { topic, incarnation, seed } = &self.identity;
+        let tracing = |partition| {
+            let ratio = self.configuration.trace_ratio;
+            let traces = self.ops.traces.as_ref().filter(|_| ratio > 0.0)?;
+            Some(Tracing::new(traces, topic, partition, ratio, *seed, *incarnation))
+        };
         let mut publishers = JoinSet::new();
         for (partition, lane) in (0..).zip(lanes) {
             let publisher = Publisher {
                 lane: Arc::clone(lane),
-                writer: PartitionWriter::new(cluster, &self.configuration.topic, partition),
+                writer: PartitionWriter::new(cluster, topic, partition),
                 delivery: delivery.clone(),
                 counters: Arc::clone(&self.counters),
+                tracing: tracing(partition),
             };
             publishers.spawn(publisher.run());
         }

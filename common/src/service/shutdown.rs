@@ -161,7 +161,7 @@ async fn watch(signals: &mut Signals, shutdown: &Shutdown) {
             event = "stop_requested",
             signal = name,
             "{name}: stopping; a second signal ends the process at once"
-        )
+        );
     });
     shutdown.trigger();
     let (name, code) = signals.next().await;
@@ -175,7 +175,7 @@ async fn watch(signals: &mut Signals, shutdown: &Shutdown) {
             signal = name,
             cut_off,
             "second {name}: ended at once; cut off: {cut_off}"
-        )
+        );
     });
     code.exit_now()
 }
