@@ -47,7 +47,7 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            error!("{failed}");
+            error!(event = "broker_failed", "{failed}");
             ExitCode::from(failed.exit_code())
         }
     }
@@ -87,8 +87,8 @@ async fn run(flags: Flags) -> Result<(), Failed> {
     config.limits.connections_max = flags.connections_max;
     let broker = Broker::start(config).await?;
     tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => info!("SIGINT: stopping"),
+        _ = terminate.recv() => info!(event = "sigterm_received", "SIGTERM: stopping"),
+        _ = interrupt.recv() => info!(event = "sigint_received", "SIGINT: stopping"),
     }
     broker.stop().await?;
     Ok(())
@@ -102,7 +102,10 @@ impl TemporaryFolder {
         // A folder that is there already is somebody's; this one is removed at the end.
         let path = std::env::temp_dir().join(format!("development-broker-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir(&path).map_err(Failed::Temporary)?;
-        info!(folder = %path.display(), "no --data-dir: everything is removed at the end");
+        info!(
+            event = "temporary_folder_used",
+            folder = %path.display(), "no --data-dir: everything is removed at the end"
+        );
         Ok(Self(path))
     }
 }
@@ -110,7 +113,10 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            error!(folder = %self.0.display(), %error, "can't remove the temporary folder");
+            error!(
+                event = "temporary_folder_not_removed",
+                folder = %self.0.display(), %error, "can't remove the temporary folder"
+            );
         }
     }
 }

@@ -131,9 +131,15 @@ impl Broker {
         let server = Server::start(listener, Arc::new(node)).map_err(listen_failed)?;
         let address = server.address();
         if !address.ip().is_loopback() {
-            warn!(%address, "listening beyond this machine: there is no access control and no encryption");
+            warn!(
+                event = "listening_beyond_loopback",
+                %address, "listening beyond this machine: there is no access control and no encryption"
+            );
         }
-        info!(%address, data_dir = shown, "development broker is up: one node, for development and tests only");
+        info!(
+            event = "broker_started",
+            %address, data_dir = shown, "development broker is up: one node, for development and tests only"
+        );
         Ok(Self { server })
     }
 

@@ -73,7 +73,10 @@ impl Node {
                 }
                 match partition.log.maintain(now_ms()) {
                     Ok(()) | Err(crate::log::LogError::Closed) => {}
-                    Err(error) => warn!(topic = topic.name, partition = index, %error, "maintenance failed"),
+                    Err(error) => warn!(
+                        event = "partition_maintenance_failed",
+                        topic = topic.name, partition = index, %error, "maintenance failed"
+                    ),
                 }
             }
         }
@@ -91,7 +94,7 @@ impl Node {
 fn flush(topic: &Topic) {
     for partition in topic.partitions() {
         if let Err(error) = partition.log.flush() {
-            warn!(topic = topic.name, %error, "the last records may not be on the disk itself");
+            warn!(event = "flush_failed", topic = topic.name, %error, "the last records may not be on the disk itself");
         }
     }
 }

@@ -69,7 +69,10 @@ impl CommittedOffsets {
         let mut groups = BTreeMap::new();
         let torn = replay(&stored, &mut groups);
         if torn > 0 {
-            warn!(path = %path.display(), bytes = torn, "cut a torn tail off the committed offsets");
+            warn!(
+                event = "torn_offsets_tail_cut",
+                path = %path.display(), bytes = torn, "cut a torn tail off the committed offsets"
+            );
         }
         let (file, bytes) = write_anew(&path, &groups).map_err(failed)?;
         Ok(Self { entries_max, inner: Mutex::new(Inner { file, bytes, groups }), path })

@@ -102,7 +102,7 @@ async fn consume(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     if configuration.is_bounded() {
         return Ok(print(&summary, configuration.json));
     }
-    info!("{}; {}", report::columns(&summary.ledger), report::volumes(&summary));
+    info!(event = "final_figures", "{}; {}", report::columns(&summary.ledger), report::volumes(&summary));
     Ok(if summary.is_balanced() { ExitCode::Done } else { ExitCode::NotRight })
 }
 

@@ -154,7 +154,7 @@ impl Crew {
         match change {
             GroupChange::Assigned(grants) => {
                 let numbers: Vec<i32> = grants.iter().map(|grant| grant.partition).collect();
-                info!(partitions = ?numbers, "partitions assigned");
+                info!(event = "partitions_assigned", partitions = ?numbers, "partitions assigned");
                 self.condition.ready();
                 // The same partition once more without having been taken away: the worker before makes way.
                 self.let_go(&numbers).await;
@@ -168,7 +168,7 @@ impl Crew {
                 }
             }
             GroupChange::Lost(partitions) => {
-                warn!(?partitions, "partitions lost: the group has given them to others");
+                warn!(event = "partitions_lost", ?partitions, "partitions lost: the group has given them to others");
                 self.condition.not_ready("not a member of the group at the moment; joining again");
                 self.let_go(&partitions).await;
                 self.dismiss(&partitions);
@@ -200,7 +200,7 @@ impl Crew {
 
     /// Drains the workers of `partitions`, tells the group how far they came, and lets the next owner begin.
     async fn give_up(&mut self, partitions: &[i32], released: Released) {
-        info!(?partitions, "partitions revoked");
+        info!(event = "partitions_revoked", ?partitions, "partitions revoked");
         self.let_go(partitions).await;
         self.commit(LAST_COMMIT_TIMEOUT).await;
         self.dismiss(partitions);
@@ -273,15 +273,18 @@ impl Crew {
             Ok(()) => {
                 self.committed.extend(new.iter().map(|(grant, offset)| (grant.partition, *offset)));
                 if std::mem::take(&mut self.commits_fail) {
-                    info!("group commits work again");
+                    info!(event = "group_commits_recovered", "group commits work again");
                 }
             }
             Err(cause) => {
                 self.context.view.count_failed_commit();
                 if std::mem::replace(&mut self.commits_fail, true) {
-                    debug!(%cause, "group commit failed");
+                    debug!(event = "group_commit_failed", %cause, "group commit failed");
                 } else {
-                    warn!(%cause, "group commits fail: lag as tools show it grows stale; counting goes on");
+                    warn!(
+                        event = "group_commits_failing",
+                        %cause, "group commits fail: lag as tools show it grows stale; counting goes on"
+                    );
                 }
             }
         }
@@ -299,7 +302,7 @@ impl Crew {
         let progress = |partition: &i32| self.context.view.progress(*partition).idle_ms.load(Relaxed);
         let idle = !self.hands.is_empty() && self.hands.keys().all(|partition| progress(partition) >= limit_ms);
         if idle {
-            info!("nothing has arrived for {limit_ms} ms; stopping");
+            info!(event = "idle_timeout_reached", "nothing has arrived for {limit_ms} ms; stopping");
         }
         idle
     }

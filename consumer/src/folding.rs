@@ -74,14 +74,14 @@ impl Folding {
         records: impl IntoIterator<Item = RecordView<'r>>,
         next_offset: i64,
         end: i64,
-        mut each: impl FnMut(&Verdict<'_>),
+        mut each: impl FnMut(&RecordView<'r>, &Verdict<'_>),
     ) -> u64 {
         let before = self.state.next_offset();
         let mut last = None;
         let mut folded = 0;
         for record in records.into_iter().take_while(|record| record.offset < end) {
             let verdict = self.state.fold(&record);
-            each(&verdict);
+            each(&record, &verdict);
             if let Verdict::Rejected(reason) = verdict {
                 let letter = DeadLetter::new(&record, reason);
                 self.dead_letter_bytes += letter.bytes();

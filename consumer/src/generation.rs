@@ -27,7 +27,10 @@ pub(crate) async fn next(cluster: &Cluster, names: &TopicNames, partitions: i32)
     for partition in 0..partitions {
         let reading = read_heads(cluster, names, partition, |head, _, state_offset| match head {
             Ok(head) => highest = highest.max(Some(head.order().0)),
-            Err(cause) => warn!(partition, state_offset, %cause, "passed over: the new generation begins behind it"),
+            Err(cause) => warn!(
+                event = "snapshot_passed_over_by_new_generation",
+                partition, state_offset, %cause, "passed over: the new generation begins behind it"
+            ),
         });
         reading.await?;
     }

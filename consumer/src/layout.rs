@@ -81,15 +81,24 @@ pub(crate) async fn follow_growth(context: Arc<Context>, growing: watch::Sender<
         let known = *growing.borrow();
         match timeout(LOOK_TIMEOUT, grown(&context, known)).await {
             Ok(Ok(Some(partitions))) => {
-                info!(from = known, to = partitions, "the transactions topic has gained partitions");
+                info!(
+                    event = "topic_gained_partitions",
+                    from = known,
+                    to = partitions,
+                    "the transactions topic has gained partitions"
+                );
                 context.view.set_partitions(partitions);
                 growing.send_replace(partitions);
             }
             Ok(Ok(None)) => {}
             // Partitions that are there and can't be taken up are not to be overlooked.
             Ok(Err(TopicsError::Fault(fault))) => context.cluster.complain(&fault),
-            Ok(Err(error)) => warn!("{error}"),
-            Err(_) => warn!("the partition count could not be looked at within {} s", LOOK_TIMEOUT.as_secs()),
+            Ok(Err(error)) => warn!(event = "partition_count_unusable", "{error}"),
+            Err(_) => warn!(
+                event = "partition_count_unknown",
+                "the partition count could not be looked at within {} s",
+                LOOK_TIMEOUT.as_secs()
+            ),
         }
     }
 }

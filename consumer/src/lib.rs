@@ -42,6 +42,7 @@ pub mod settings;
 mod shift;
 pub mod summary;
 mod tail;
+mod traces;
 pub mod verify;
 pub mod view;
 pub mod worker;

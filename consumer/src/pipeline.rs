@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     kafka::{Cluster, GroupMember, GroupProtocol, GroupSettings, ReadOptions},
-    service::Ops,
+    service::{Ops, Traces},
     topics::TopicNames,
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
@@ -45,12 +45,19 @@ pub struct Context {
     /// Under which name this process's snapshots are.
     pub(crate) name: String,
     pub(crate) view: Arc<View>,
+    /// Where spans go, where traces are on.
+    pub(crate) traces: Option<Traces>,
     /// The process has been told to stop.
     pub(crate) stopping: CancellationToken,
 }
 
 impl Context {
-    fn new(configuration: &Configuration, view: Arc<View>, stopping: CancellationToken) -> Self {
+    fn new(
+        configuration: &Configuration,
+        view: Arc<View>,
+        traces: Option<Traces>,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             cluster: Cluster::new(configuration.connection.clone()),
             names: TopicNames::new(&configuration.topic),
@@ -64,6 +71,7 @@ impl Context {
             hash_seed: random_seed(),
             name: name(),
             view,
+            traces,
             stopping,
         }
     }
@@ -102,7 +110,7 @@ pub async fn run(
     ops: &Ops,
     stop: CancellationToken,
 ) -> Result<(), ConsumerError> {
-    let context = Arc::new(Context::new(configuration, view, stop.clone()));
+    let context = Arc::new(Context::new(configuration, view, ops.traces.clone(), stop.clone()));
     let condition = ops.readiness.condition("kafka");
     let Some(layout) = layout::prepare(&context, configuration.partitions, &condition).await? else { return Ok(()) };
     let (growing, partitions) = watch::channel(layout.partitions);
@@ -148,10 +156,16 @@ fn membership(context: &Context, configuration: &Configuration, partitions: i32)
         }
     };
     if selection.below(partitions).is_empty() && !selection.is_none() {
-        warn!(partitions, "CONSUMER_PARTITIONS names no partition that the topic has: there is nothing to do");
+        warn!(
+            event = "no_partition_to_work_on",
+            partitions, "CONSUMER_PARTITIONS names no partition that the topic has: there is nothing to do"
+        );
     }
     if let Some(partition) = selection.beyond(partitions) {
-        warn!(partition, partitions, "CONSUMER_PARTITIONS names a partition that the topic does not have yet");
+        warn!(
+            event = "partition_not_there_yet",
+            partition, partitions, "CONSUMER_PARTITIONS names a partition that the topic does not have yet"
+        );
     }
     Membership::Fixed(FixedShare::new(cluster, &context.group, topic, selection, partitions))
 }

@@ -36,10 +36,17 @@ pub async fn log_progress(view: Arc<View>, stop: CancellationToken) {
         let rate = per_second(now.1 - before.1, now.0 - before.0);
         before = now;
         if let Some(sample) = view.exchange_sample() {
-            info!("accepted {sample}");
+            info!(event = "sample_accepted", "accepted {sample}");
         }
         let summary = view.summary(now_ms());
-        info!(rate, lag = view.lag(), "{}; {}", columns(&summary.ledger), volumes(&summary));
+        info!(
+            event = "consumer_progress",
+            rate,
+            lag = view.lag(),
+            "{}; {}",
+            columns(&summary.ledger),
+            volumes(&summary)
+        );
     }
 }
 

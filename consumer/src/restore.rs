@@ -122,7 +122,11 @@ impl Restore<'_> {
         if let Some((snapshot, state_offset)) = self.view.above(self.partition, stored.snapshot.order()) {
             // Written while the state topic was being read; or gone from it again, for compaction has kept an older one
             // that stands behind it. The first checkpoint mends that.
-            info!(partition = self.partition, "going on from a later snapshot than the state topic was found to hold");
+            info!(
+                event = "restore_goes_on_from_later_snapshot",
+                partition = self.partition,
+                "going on from a later snapshot than the state topic was found to hold"
+            );
             stored = Stored { snapshot: Arc::unwrap_or_clone(snapshot), state_offset };
         }
         let snapshot = &stored.snapshot;
@@ -130,6 +134,7 @@ impl Restore<'_> {
         let bounds = reader.bounds().await?;
         if snapshot.settings != *self.settings {
             warn!(
+                event = "fold_settings_differ",
                 partition = self.partition, state = ?snapshot.settings, configured = ?self.settings,
                 "fold settings differ from the state's; the state's are followed (`consumer migrate` goes on with those \
                  configured, `consumer reset` counts anew)"
@@ -144,6 +149,7 @@ impl Restore<'_> {
         };
         if snapshot.next_offset < bounds.start {
             warn!(
+                event = "records_lost_before_restore",
                 partition = self.partition,
                 from = snapshot.next_offset,
                 to = bounds.start,
@@ -152,6 +158,7 @@ impl Restore<'_> {
             folding.skip_to(bounds.start);
         }
         info!(
+            event = "partition_restored",
             partition = self.partition,
             next_offset = folding.state().next_offset(),
             took_ms = began.elapsed().as_millis(),
@@ -184,7 +191,12 @@ impl Restore<'_> {
         }
         // Whatever was known belongs to a state topic that is gone.
         self.view.forget(self.partition, 0);
-        info!(partition = self.partition, first_offset = start, "no snapshot: counting from the start of the log");
+        info!(
+            event = "partition_begun",
+            partition = self.partition,
+            first_offset = start,
+            "no snapshot: counting from the start of the log"
+        );
         let state = PartitionState::new(1, self.partition, self.settings.clone(), start, self.hash_seed);
         Ok(Restored { folding: Folding::begin(&self.names.transactions, state), snapshot: None })
     }
@@ -196,7 +208,12 @@ impl Restore<'_> {
             Ok(committed) => Ok(committed.get(&self.partition).copied()),
             Err(fault) if fault.may_pass() && !matches!(fault, Fault::Denied { .. }) => Err(fault.into()),
             Err(fault) => {
-                warn!(partition = self.partition, %fault, "lost state would not be noticed: the group's commits can't be read");
+                warn!(
+                    event = "group_commits_unreadable",
+                    partition = self.partition,
+                    %fault,
+                    "lost state would not be noticed: the group's commits can't be read"
+                );
                 Ok(None)
             }
         }
@@ -211,6 +228,7 @@ impl Restore<'_> {
         let wanted = state.id_window_start();
         if wanted < log_start {
             warn!(
+                event = "id_window_incomplete",
                 partition = self.partition,
                 wanted,
                 log_start,
@@ -283,7 +301,10 @@ pub async fn highest_snapshot(
         if highest.is_empty() || state_offset > generation_began.1 {
             return Err(RestoreError::Snapshot { partition, cause });
         }
-        warn!(partition, state_offset, %cause, "passed over: a later generation began after it");
+        warn!(
+            event = "snapshot_passed_over",
+            partition, state_offset, %cause, "passed over: a later generation began after it"
+        );
     }
     let Some((value, state_offset)) = highest.take() else { return Ok(None) };
     let snapshot = Snapshot::parse(&value).map_err(|cause| RestoreError::Snapshot { partition, cause })?;
@@ -315,10 +336,16 @@ pub fn heads(batch: &Batch, partition: i32, mut each: impl FnMut(Result<Snapshot
         let offset = record.offset;
         match SnapshotHead::parse(value) {
             Ok(head) if head.partition != partition => {
-                warn!(partition, offset, "the state topic holds another partition's snapshot; ignored");
+                warn!(
+                    event = "foreign_partition_snapshot_ignored",
+                    partition, offset, "the state topic holds another partition's snapshot; ignored"
+                );
             }
             Err(SnapshotError::Malformed(cause)) => {
-                warn!(partition, offset, %cause, "the state topic holds what is no snapshot; ignored");
+                warn!(
+                    event = "foreign_state_record_ignored",
+                    partition, offset, %cause, "the state topic holds what is no snapshot; ignored"
+                );
             }
             head => each(head, value, offset),
         }

@@ -26,6 +26,7 @@ use crate::{
     latency::{Stopwatch, Waiting},
     pipeline::Context,
     read_ahead::{Ahead, ReadAhead},
+    traces::{self, Folded, PartitionTraces},
     view::{Progress, Timestamps},
     worker::{Ended, RESULT_DEADLINE, Worker, WorkerError},
 };
@@ -47,6 +48,8 @@ pub(crate) struct Shift<'w> {
     pub(crate) arrived: Instant,
     /// How long records took to come here.
     pub(crate) stopwatch: Stopwatch,
+    /// Of those that ask to be traced, where traces are on.
+    pub(crate) traces: Option<PartitionTraces>,
 }
 
 /// When a partition's turn comes within the interval: at different moments for different ones. Were all snapshots made at
@@ -90,7 +93,10 @@ impl Shift<'_> {
                         condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
                     }
                     if self.folding.heed(&context.view) {
-                        info!(partition, "another generation has begun, or may have; restoring");
+                        info!(
+                            event = "generation_superseded",
+                            partition, "another generation has begun, or may have; restoring"
+                        );
                         return Ok(Ended::Superseded);
                     }
                 }
@@ -127,7 +133,14 @@ impl Shift<'_> {
                     self.stopwatch.see(record);
                     timestamps.see(record.timestamp_ms);
                 });
-                let folded = self.folding.fold(records, batch.next_offset(), end, |verdict| view.offer_sample(verdict));
+                self.traces.iter_mut().for_each(PartitionTraces::begin);
+                let folded = self.folding.fold(records, batch.next_offset(), end, |record, verdict| {
+                    view.offer_sample(verdict);
+                    if let Some(traces) = &mut self.traces {
+                        traces.judged(record, verdict);
+                    }
+                });
+                self.traces.iter_mut().for_each(PartitionTraces::folded);
                 self.stopwatch.folded(view.latencies(), now_us());
                 self.progress.note_timestamps(timestamps);
                 self.progress.folded.fetch_add(folded, Relaxed);
@@ -135,6 +148,7 @@ impl Shift<'_> {
             }
             Ahead::Deleted(start) => {
                 warn!(
+                    event = "records_lost_while_reading",
                     partition = self.worker.partition,
                     from = before,
                     to = start,
@@ -158,7 +172,8 @@ impl Shift<'_> {
     fn checkpoint(&mut self, checkpointer: Checkpointer) -> impl Future<Output = Written> + use<> {
         let mut checkpoint = self.folding.checkpoint(now_ms());
         checkpoint.snapshot.written_by = Some(self.worker.context.name.clone());
-        write(checkpointer, checkpoint, self.stopwatch.take_waiting())
+        let traced = self.traces.as_mut().map(PartitionTraces::take_waiting).unwrap_or_default();
+        write(checkpointer, checkpoint, self.stopwatch.take_waiting(), traced)
     }
 
     /// Makes the last records durable. What does not make it in time is read again by whoever comes next.
@@ -189,7 +204,10 @@ impl Shift<'_> {
             Ok(drained) => drained.map(|()| Ended::Done(Some(Box::new(self.folding)))),
             Err(_) if for_result => Err(WorkerError::NotDurable { partition: *partition }),
             Err(_) => {
-                warn!(partition, "the last snapshot was not acknowledged in time; its records will be read again");
+                warn!(
+                    event = "last_snapshot_not_durable",
+                    partition, "the last snapshot was not acknowledged in time; its records will be read again"
+                );
                 Ok(Ended::Done(None))
             }
         }
@@ -201,18 +219,28 @@ struct Written {
     checkpointer: Checkpointer,
     checkpoint: Checkpoint,
     waiting: Waiting,
+    traced: Vec<Folded>,
     result: Result<i64, CheckpointError>,
 }
 
-async fn write(mut checkpointer: Checkpointer, checkpoint: Checkpoint, waiting: Waiting) -> Written {
+async fn write(
+    mut checkpointer: Checkpointer,
+    checkpoint: Checkpoint,
+    waiting: Waiting,
+    traced: Vec<Folded>,
+) -> Written {
     let result = checkpointer.write(&checkpoint).await;
-    Written { checkpointer, checkpoint, waiting, result }
+    Written { checkpointer, checkpoint, waiting, traced, result }
 }
 
 /// Shows what has become durable, and gives the checkpointer back.
 fn show(context: &Context, written: Result<Written, JoinError>) -> Result<Checkpointer, WorkerError> {
-    let Written { checkpointer, checkpoint, waiting, result } = written.expect("a task that panics stops the process");
+    let Written { checkpointer, checkpoint, waiting, traced, result } =
+        written.expect("a task that panics stops the process");
     let state_offset = result?;
+    if let Some(sink) = &context.traces {
+        traces::durable(sink, &context.names.transactions, checkpoint.snapshot.partition, &traced, state_offset);
+    }
     context.view.publish(Arc::new(checkpoint.snapshot), state_offset);
     context.view.latencies().durable(&waiting, now_us());
     Ok(checkpointer)

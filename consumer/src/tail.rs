@@ -69,7 +69,7 @@ async fn follow(context: Arc<Context>, partition: i32) {
     };
     loop {
         let Err(fault) = tail.read_on().await;
-        debug!(partition, %fault, "the state topic can't be followed; trying again");
+        debug!(event = "state_topic_unreadable", partition, %fault, "the state topic can't be followed; trying again");
         sleep(FAULT_PAUSE).await;
     }
 }
@@ -114,7 +114,7 @@ impl Tail {
         intake.show(&self.context.view, self.partition, |value| match Snapshot::parse(&value) {
             Ok(snapshot) => Some(Arc::new(snapshot)),
             Err(cause) => {
-                warn!(partition = self.partition, %cause, "a snapshot can't be shown");
+                warn!(event = "snapshot_not_shown", partition = self.partition, %cause, "a snapshot can't be shown");
                 self.context.view.set_unreadable(self.partition);
                 None
             }

@@ -23,6 +23,7 @@ use crate::{
     read_ahead::ReadAhead,
     restore::{Restore, RestoreError, Restored},
     shift::Shift,
+    traces::PartitionTraces,
 };
 
 /// How long one write of a checkpoint may take, all tries together.
@@ -176,8 +177,19 @@ impl Worker {
         progress.idle_ms.store(0, Relaxed);
         let ahead = ReadAhead::new(reader, folding.state(), folding.last_record().cloned());
         let checkpointer = Checkpointer::new(&context.cluster, &context.names, self.partition, WRITE_DEADLINE);
-        let shift =
-            Shift { worker: self, folding, progress, end, arrived: Instant::now(), stopwatch: Stopwatch::default() };
+        let traces = context
+            .traces
+            .as_ref()
+            .map(|traces| PartitionTraces::new(traces, &context.names.transactions, &context.group, self.partition));
+        let shift = Shift {
+            worker: self,
+            folding,
+            progress,
+            end,
+            arrived: Instant::now(),
+            stopwatch: Stopwatch::default(),
+            traces,
+        };
         Box::pin(shift.run(ahead, checkpointer, stop)).await
     }
 

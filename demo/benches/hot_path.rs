@@ -68,7 +68,7 @@ async fn main() -> ExitCode {
         }),
         "fold" => {
             let mut folding = Folding::begin(TOPIC, first_state());
-            black_box(folding.fold(views(), end, end, |verdict| {
+            black_box(folding.fold(views(), end, end, |_, verdict| {
                 black_box(verdict);
             }));
         }
@@ -110,7 +110,7 @@ fn requests(made: &publish::Batch, count: usize) -> impl Iterator<Item = Vec<u8>
     let mut builder = BatchBuilder::new(Compression::None);
     (0..count).step_by(REQUEST_RECORDS).map(move |first| {
         builder.clear(REQUEST_BYTES);
-        made.encode(1, first..count.min(first + REQUEST_RECORDS), &mut builder);
+        made.encode(1, first..count.min(first + REQUEST_RECORDS), &[], &mut builder);
         let mut bytes = builder.finish().to_vec();
         bytes[..size_of::<i64>()].copy_from_slice(&i64::try_from(first).expect("few").to_be_bytes());
         bytes

@@ -5,6 +5,7 @@
 //!     scenarios        ── what is claimed, written once
 //!       stage          ── one scenario's topic, group, folder, processes
 //!         cluster      ── a broker that can be killed, frozen, restarted
+//!         collector    ── takes spans, or never answers
 //!         process      ── producer and consumer as their users run them
 //!         oracle       ── what the numbers must be
 //!         kafka        ── the topic as it is, read and written by hand
@@ -17,6 +18,7 @@
 pub mod binaries;
 pub mod chaos;
 pub mod cluster;
+pub mod collector;
 pub mod evidence;
 pub mod guardian;
 pub mod handmade;

@@ -54,7 +54,12 @@ impl Clock {
         let rung = Arc::new(Notify::new());
         let bell = Arc::clone(&rung);
         let thread = Builder::new().name("alarm".to_owned()).spawn(move || keep_time(&next_times, &bell));
-        let thread = thread.inspect_err(|error| warn!(%error, "no thread for exact times; sending up to 1 ms late"));
+        let thread = thread.inspect_err(|error| {
+            warn!(
+                event = "exact_alarm_unavailable",
+                %error, "no thread for exact times; sending up to 1 ms late"
+            )
+        });
         Self { times: Some(times), rung, thread: thread.ok() }
     }
 

@@ -72,13 +72,14 @@ impl Report {
     /// The lines of one second.
     fn log(&self, counts: Counts, before: Counts, behind: u64) {
         if let Some(draft) = self.counters.take_sample() {
-            info!("sent for example: {}", described(&draft, &self.population));
+            info!(event = "sample_sent", "sent for example: {}", described(&draft, &self.population));
         }
         let per_second = counts.acknowledged - before.acknowledged;
         let Counts { sent, acknowledged } = counts;
         let unacknowledged = counts.unacknowledged();
         match self.behind_for(behind) {
             Some(late) if late >= BEHIND_TOLERATED => warn!(
+                event = "producer_behind",
                 sent,
                 acknowledged,
                 unacknowledged,
@@ -88,6 +89,7 @@ impl Report {
                 late.as_secs_f64()
             ),
             _ => info!(
+                event = "producer_progress",
                 sent,
                 acknowledged,
                 unacknowledged,

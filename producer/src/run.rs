@@ -19,7 +19,7 @@ use crate::generate::Generator;
 use crate::inject::Injector;
 use crate::pace::Pace;
 use crate::population::Population;
-use crate::publish::{Delivery, Lane, Publisher, lane_bytes_max, now_us};
+use crate::publish::{Delivery, Lane, Publisher, Tracing, lane_bytes_max, now_us};
 use crate::report::Report;
 use crate::settings::Configuration;
 use crate::summary::{Identity, Summary};
@@ -158,13 +158,20 @@ impl Producer {
             timeout: self.configuration.delivery_timeout,
             fail_after: self.configuration.fail_after,
         };
+        let Identity { topic, incarnation, seed } = &self.identity;
+        let tracing = |partition| {
+            let ratio = self.configuration.trace_ratio;
+            let traces = self.ops.traces.as_ref().filter(|_| ratio > 0.0)?;
+            Some(Tracing::new(traces, topic, partition, ratio, *seed, *incarnation))
+        };
         let mut publishers = JoinSet::new();
         for (partition, lane) in (0..).zip(lanes) {
             let publisher = Publisher {
                 lane: Arc::clone(lane),
-                writer: PartitionWriter::new(cluster, &self.configuration.topic, partition),
+                writer: PartitionWriter::new(cluster, topic, partition),
                 delivery: delivery.clone(),
                 counters: Arc::clone(&self.counters),
+                tracing: tracing(partition),
             };
             publishers.spawn(publisher.run());
         }
@@ -223,12 +230,16 @@ impl Producer {
         let Configuration { rate, count, duration, .. } = &self.configuration;
         let Identity { topic, seed, incarnation } = &self.identity;
         if self.configuration.start_time_ms.is_some_and(|start_ms| start_ms < now_us() / 1_000 - OLD_MS) {
-            warn!("--start-time is so long ago that Kafka may delete these records soon, by their own timestamps");
+            warn!(
+                event = "start_time_long_ago",
+                "--start-time is so long ago that Kafka may delete these records soon, by their own timestamps"
+            );
         }
         let rate = rate.map_or("as fast as it can".to_owned(), |rate| format!("{rate} transactions/s"));
         let count = count.map_or(String::new(), |count| format!(", {count} in all"));
         let duration = duration.map_or(String::new(), |duration| format!(", for {} s", duration.as_secs()));
         info!(
+            event = "producer_sending",
             topic,
             partitions,
             seed,

@@ -94,6 +94,9 @@ pub struct ProducerSettings {
     /// Bytes that may wait to be sent, for all partitions together
     #[arg(long, value_name = "BYTES")]
     pub queue_bytes: Option<String>,
+    /// Share of records that begin a trace, where OTEL_EXPORTER_OTLP_ENDPOINT names a collector
+    #[arg(long, value_name = "SHARE")]
+    pub otel_traces_sampler_arg: Option<String>,
     /// Die with code 42, nothing flushed, once so many records are acknowledged: to test supervision
     #[arg(long, value_name = "N")]
     pub fail_after: Option<String>,
@@ -133,6 +136,8 @@ pub struct Configuration {
     pub flush_timeout: Duration,
     /// Bytes that may wait to be sent.
     pub queue_bytes: usize,
+    /// Share of records that begin a trace.
+    pub trace_ratio: f64,
     /// Die after so many acknowledged records.
     pub fail_after: Option<u64>,
     /// Print the summary as JSON.
@@ -182,6 +187,7 @@ impl Settings for ProducerSettings {
                 seconds(0)..=seconds(3_600),
             ),
             queue_bytes: problems.integer("queue_bytes", &self.queue_bytes, 16 << 20, 65_536..=1 << 30, "bytes"),
+            trace_ratio: problems.ratio("otel_traces_sampler_arg", &self.otel_traces_sampler_arg, 0.001),
             fail_after: problems.optional_integer("fail_after", &self.fail_after, 1..=u64::MAX, "records"),
             json: problems.flag("json", &self.json, false),
         }

@@ -49,7 +49,10 @@ pub(super) fn offset_commit(node: &Node, _: &Caller, request: OffsetCommitReques
         topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
     }
     if let Err(fault) = node.offsets.commit(&request.group_id, accepted) {
-        warn!(group = ?request.group_id.as_str(), error = %fault, "offsets not committed");
+        warn!(
+            event = "offset_commit_failed",
+            group = ?request.group_id.as_str(), error = %fault, "offsets not committed"
+        );
         let error = error_of(&fault).code();
         let unstored = topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter(|p| p.error_code == 0);
         unstored.for_each(|partition| partition.error_code = error);

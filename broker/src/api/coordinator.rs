@@ -48,13 +48,16 @@ pub(super) fn find_coordinator(_: &Node, caller: &Caller, request: FindCoordinat
 pub(super) fn init_producer_id(node: &Node, _: &Caller, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let none = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
     if let Some(id) = request.transactional_id {
-        info!(transactional_id = ?id.as_str(), "refused: this development broker has no transactions");
+        info!(
+            event = "transactions_refused",
+            transactional_id = ?id.as_str(), "refused: this development broker has no transactions"
+        );
         return none.with_error_code(ResponseError::TransactionalIdAuthorizationFailed.code());
     }
     match node.producer_ids.next() {
         Ok(id) => InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(0),
         Err(fault) => {
-            error!(error = %fault, "can't reserve producer ids");
+            error!(event = "producer_ids_not_reserved", error = %fault, "can't reserve producer ids");
             none.with_error_code(ResponseError::KafkaStorageError.code())
         }
     }

@@ -173,7 +173,7 @@ fn read_partition(wanted: &Wanted, bytes_left: usize, is_first: bool) -> Partiti
         }
         Err(ReadFault::Log(LogError::Closed)) => failed(empty, ResponseError::UnknownTopicOrPartition),
         Err(ReadFault::Log(fault)) => {
-            error!(partition = wanted.index, error = %fault, "read failed");
+            error!(event = "read_failed", partition = wanted.index, error = %fault, "read failed");
             failed(empty, ResponseError::KafkaStorageError)
         }
     }

@@ -127,7 +127,7 @@ fn error_of(fault: &ReadFault) -> ResponseError {
         ReadFault::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
         ReadFault::Log(LogError::Closed) => ResponseError::UnknownTopicOrPartition,
         ReadFault::Log(fault) => {
-            error!(error = %fault, "look-up failed");
+            error!(event = "offset_lookup_failed", error = %fault, "look-up failed");
             ResponseError::KafkaStorageError
         }
     }

@@ -88,9 +88,15 @@ fn to_partition(topic: &Topic, data: &PartitionProduceData, acks: i16) -> Partit
         Err(fault) => {
             let error = error_of(&fault);
             if error == ResponseError::KafkaStorageError {
-                error!(topic = topic.name, partition = data.index, error = %fault, "append failed");
+                error!(
+                    event = "append_failed",
+                    topic = topic.name, partition = data.index, error = %fault, "append failed"
+                );
             } else {
-                debug!(topic = topic.name, partition = data.index, reason = %fault, "batch refused");
+                debug!(
+                    event = "batch_refused",
+                    topic = topic.name, partition = data.index, reason = %fault, "batch refused"
+                );
             }
             failure(data.index, error, Some(fault.to_string()))
         }

@@ -48,7 +48,7 @@ impl From<TopicFault> for Refusal {
             TopicFault::TooMany { .. } => ResponseError::PolicyViolation,
             TopicFault::Config(_) => ResponseError::InvalidConfig,
             TopicFault::Log(fault) => {
-                error!(error = %fault, "can't change a topic");
+                error!(event = "topic_change_failed", error = %fault, "can't change a topic");
                 ResponseError::KafkaStorageError
             }
         };
@@ -155,7 +155,10 @@ pub(super) fn delete_topics(node: &Node, _: &Caller, request: DeleteTopicsReques
 fn delete(node: &Node, name: &str) -> Result<(), Refusal> {
     node.topics.delete(name)?;
     if let Err(fault) = node.offsets.delete_topic(name) {
-        error!(topic = name, error = %fault, "committed offsets of a deleted topic are left over");
+        error!(
+            event = "committed_offsets_left_over",
+            topic = name, error = %fault, "committed offsets of a deleted topic are left over"
+        );
     }
     Ok(())
 }

@@ -76,7 +76,10 @@ pub(super) fn apply(log: &PartitionLog, now_ms: i64) -> Result<(), LogError> {
     }
     store_offset(&log.dir, COMPACTED_FILE, plan.mapped_to)?;
     log.lock_open()?.compacted_to = plan.mapped_to;
-    info!(dir = %log.dir.display(), bytes_before, bytes_after, compacted_to = plan.mapped_to, "compacted");
+    info!(
+        event = "log_compacted",
+        dir = %log.dir.display(), bytes_before, bytes_after, compacted_to = plan.mapped_to, "compacted"
+    );
     Ok(())
 }
 

@@ -23,7 +23,10 @@ pub(super) fn exchange(log: &PartitionLog, group: &[Closed], cleaned: &Path) -> 
     let at = inner.segments.partition_point(|segment| segment.base_offset < first.base_offset);
     let still_there = inner.segments[at..].iter().take(group.len()).map(|segment| segment.base_offset);
     if !still_there.eq(group.iter().map(|closed| closed.base_offset)) {
-        warn!(path = %cleaned.display(), "the segments changed during compaction; its result is dropped");
+        warn!(
+            event = "compaction_dropped",
+            path = %cleaned.display(), "the segments changed during compaction; its result is dropped"
+        );
         fs::remove_file(cleaned).map_err(io_error("remove", cleaned))?;
         return Ok(0);
     }

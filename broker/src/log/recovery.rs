@@ -52,7 +52,10 @@ fn open_segments(dir: &Path, producers: &mut ProducerTable) -> Result<Vec<Segmen
         if is_last {
             let torn = segment.cut_tail().map_err(io_error("cut the tail of", path))?;
             if torn > 0 {
-                warn!(path = %path.display(), bytes = torn, "cut a torn tail: the broker had been killed inside a write");
+                warn!(
+                    event = "torn_log_tail_cut",
+                    path = %path.display(), bytes = torn, "cut a torn tail: the broker had been killed inside a write"
+                );
             }
         } else if fs::metadata(path).map_err(io_error("look at", path))?.len() != segment.size {
             return Err(LogError::Damaged { path: path.clone(), at: segment.size });

@@ -26,7 +26,10 @@ pub(super) fn apply(log: &PartitionLog, now_ms: i64) -> Result<(), LogError> {
     let start = inner.start_offset;
     drop(inner);
     recovery::remove(&removed)?;
-    info!(dir = %log.dir.display(), segments = count, log_start_offset = start, "removed old segments");
+    info!(
+        event = "segments_removed",
+        dir = %log.dir.display(), segments = count, log_start_offset = start, "removed old segments"
+    );
     Ok(())
 }
 

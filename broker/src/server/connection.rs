@@ -53,10 +53,13 @@ enum Ended {
 /// Serves one client until it leaves, fails or the broker stops.
 pub(super) async fn serve(stream: TcpStream, remote: SocketAddr, node: Arc<Node>) {
     match exchange(stream, remote, &node).await {
-        Ok(()) => debug!(%remote, "connection closed"),
-        Err(Ended::Io(error)) => debug!(%remote, %error, "connection lost"),
-        Err(Ended::Gone) => debug!(%remote, "connection closed by a waiting client"),
-        Err(reason) => info!(%remote, %reason, "connection closed"),
+        Ok(()) => debug!(event = "client_disconnected", %remote, "connection closed"),
+        Err(Ended::Io(error)) => debug!(event = "client_connection_lost", %remote, %error, "connection lost"),
+        Err(Ended::Gone) => debug!(
+            event = "waiting_client_disconnected",
+            %remote, "connection closed by a waiting client"
+        ),
+        Err(reason) => info!(event = "client_connection_closed", %remote, %reason, "connection closed"),
     }
 }
 

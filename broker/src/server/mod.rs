@@ -62,7 +62,11 @@ impl Server {
         self.node.stopping.cancel();
         self.connections.close();
         if tokio::time::timeout(self.node.limits.drain_timeout, self.connections.wait()).await.is_err() {
-            warn!(connections = self.connections.len(), "requests still in hand are dropped");
+            warn!(
+                event = "requests_dropped",
+                connections = self.connections.len(),
+                "requests still in hand are dropped"
+            );
             self.abort.cancel();
             self.connections.wait().await;
         }
@@ -70,7 +74,7 @@ impl Server {
         self.maintaining.await?;
         let node = Arc::clone(&self.node);
         tokio::task::spawn_blocking(move || node.close()).await?;
-        info!("development broker has stopped");
+        info!(event = "broker_stopped", "development broker has stopped");
         Ok(())
     }
 }
@@ -98,7 +102,7 @@ async fn accept(listener: TcpListener, node: Arc<Node>, connections: TaskTracker
                 Err(_) => refusals.refuse(stream, peer, node.limits.connections_max),
             },
             Err(error) => {
-                warn!(%error, "can't accept a connection");
+                warn!(event = "accept_failed", %error, "can't accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -113,7 +117,7 @@ async fn maintain(node: Arc<Node>) {
         }
         let working = Arc::clone(&node);
         if let Err(error) = tokio::task::spawn_blocking(move || working.maintain()).await {
-            warn!(%error, "maintenance failed");
+            warn!(event = "maintenance_failed", %error, "maintenance failed");
         }
     }
 }
@@ -131,7 +135,10 @@ impl Refusals {
         self.unreported += 1;
         let now = Instant::now();
         if self.reported_at.is_none_or(|at| now - at >= REFUSAL_REPORT_INTERVAL) {
-            warn!(%peer, refused = self.unreported, connections_max = max, "too many connections: refused");
+            warn!(
+                event = "client_connections_refused",
+                %peer, refused = self.unreported, connections_max = max, "too many connections: refused"
+            );
             (self.unreported, self.reported_at) = (0, Some(now));
         }
     }

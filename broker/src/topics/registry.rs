@@ -73,7 +73,7 @@ impl Topics {
             match Topic::open(path.clone())? {
                 Some(topic) => drop(by_name.insert(topic.name.clone(), Arc::new(topic))),
                 None if is_topic_folder(&path) => remove_leftover(&path),
-                None => warn!(path = %path.display(), "not a topic; left alone"),
+                None => warn!(event = "foreign_folder_left_alone", path = %path.display(), "not a topic; left alone"),
             }
         }
         Ok(Self {
@@ -115,7 +115,7 @@ impl Topics {
         }
         let topic = Arc::new(Topic::create(&self.dir, new.name, count, new.config)?);
         self.insert(Arc::clone(&topic));
-        info!(topic = new.name, partitions = count, "topic created");
+        info!(event = "broker_topic_created", topic = new.name, partitions = count, "topic created");
         Ok(Some(topic))
     }
 
@@ -132,7 +132,7 @@ impl Topics {
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         topic.close();
         remove_leftover(&topic.dir);
-        info!(topic = name, "topic deleted");
+        info!(event = "topic_deleted", topic = name, "topic deleted");
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl Topics {
         self.check_room(0, count - now)?;
         if !validate_only {
             topic.grow(count)?;
-            info!(topic = name, partitions = count, "partitions added");
+            info!(event = "partitions_added", topic = name, partitions = count, "partitions added");
         }
         Ok(())
     }
@@ -210,6 +210,9 @@ fn is_topic_folder(path: &Path) -> bool {
 
 fn remove_leftover(dir: &Path) {
     if let Err(error) = fs::remove_dir_all(dir) {
-        warn!(dir = %dir.display(), %error, "can't remove what is left of a topic");
+        warn!(
+            event = "topic_remains_not_removed",
+            dir = %dir.display(), %error, "can't remove what is left of a topic"
+        );
     }
 }

@@ -155,14 +155,14 @@ impl Cluster {
     /// Logs a fault that is tried again. The same fault is said once for all that meet it, and again after half a minute.
     pub fn complain(&self, fault: &Fault) {
         if self.0.complaints.is_due(&fault.sign(), Instant::now()) {
-            warn!("{fault}; trying again");
+            warn!(event = "kafka_fault", "{fault}; trying again");
         }
     }
 
     /// The same for a fault that makes its caller not ready, which has been logged already: only reminds of it.
     pub fn remind(&self, fault: &Fault) {
         if self.0.complaints.is_due_again(&fault.sign(), Instant::now()) {
-            warn!("{fault}; still trying");
+            warn!(event = "kafka_fault_goes_on", "{fault}; still trying");
         }
     }
 
@@ -170,6 +170,7 @@ impl Cluster {
     pub(super) fn mention_quota(&self, place: &str, wait: Duration) {
         if self.0.complaints.is_due("quota", Instant::now()) {
             warn!(
+                event = "kafka_quota_used_up",
                 "{place}: a quota of this client is used up, Kafka makes it wait {} ms; see producer_byte_rate, \
                  consumer_byte_rate and request_percentage of its user and client id with kafka-configs",
                 wait.as_millis()
@@ -181,6 +182,7 @@ impl Cluster {
     pub(super) fn mention_undecodable(&self, place: &str, offsets: std::ops::Range<i64>, cause: &str) {
         if self.0.complaints.is_due(&format!("undecodable {place}"), Instant::now()) {
             warn!(
+                event = "records_undecodable",
                 "{place}: the records at offsets {} to {} can't be decoded: {cause}. The ledger counts them as undecodable, \
                  and any others that come within half a minute",
                 offsets.start,

@@ -17,7 +17,7 @@ pub(super) fn abort_on_panic() {
     panic::set_hook(Box::new(|info| {
         let line = described(info);
         if tracing::event_enabled!(tracing::Level::ERROR) {
-            tracing::error!("{line}");
+            tracing::error!(event = "bug", "{line}");
         } else {
             complain(&line);
         }

@@ -3,14 +3,21 @@
 //! JSON lines are flat: `timestamp`, `level`, `target`, `message` and the event's own fields side by side (so no
 //! event names a field like one of those four). Standard output is left to results.
 //!
+//! Each line of ours has a field `event`, a name that stays when the wording changes: alerts and searches go by it. It
+//! is in JSON lines only; people read the message. `docs/log-events.md` lists them all.
+//!
 //! Promises: a log that cannot be written never stops or fails the service.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::RwLock;
 
 use tracing::Subscriber;
+use tracing::field::{Field, Visit};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::field::{RecordFields, VisitOutput as _};
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer as LineWriter};
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::config::Problems;
@@ -18,6 +25,9 @@ use super::config::Problems;
 /// What is logged when nothing else is asked for. The Kafka clients speak of every lost connection, which our own
 /// lines report with what is done about it.
 pub const DEFAULT_FILTER: &str = "info,krafka=off,rskafka=off";
+
+/// The field that holds the name of what happened.
+const EVENT_FIELD: &str = "event";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +107,36 @@ where
     if json {
         Box::new(base.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
     } else {
-        Box::new(base.compact().with_ansi(colour).finish())
+        Box::new(base.compact().with_ansi(colour).fmt_fields(FieldsForPeople).finish())
+    }
+}
+
+/// Message and fields as usual, but for the name of the event, which is for machines.
+struct FieldsForPeople;
+
+impl<'w> FormatFields<'w> for FieldsForPeople {
+    fn format_fields<R: RecordFields>(&self, writer: LineWriter<'w>, fields: R) -> fmt::Result {
+        let mut visitor = WithoutEvent(DefaultVisitor::new(writer, true));
+        fields.record(&mut visitor);
+        visitor.0.finish()
+    }
+}
+
+struct WithoutEvent<'w>(DefaultVisitor<'w>);
+
+impl Visit for WithoutEvent<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() != EVENT_FIELD {
+            self.0.record_str(field, value);
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.0.record_error(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.record_debug(field, value);
     }
 }
 
@@ -164,17 +203,26 @@ mod tests {
     fn a_json_line_has_all_fields_at_the_top() {
         let text = logged(true, DEFAULT_FILTER, || {
             let _span = tracing::info_span!("partition", partition = 3).entered();
-            tracing::warn!(target: "tally", partition = 3, topic = "a\nb", "slow");
+            tracing::warn!(target: "tally", event = "disk_slow", partition = 3, topic = "a\nb", "slow");
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["target"], "tally");
         assert_eq!(line["message"], "slow");
+        assert_eq!(line["event"], "disk_slow");
         assert_eq!(line["partition"], 3);
         assert_eq!(line["topic"], "a\nb");
         chrono::DateTime::parse_from_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();
         assert!(line.as_object().unwrap().values().all(|value| !value.is_object()), "{line}");
         assert_eq!(text.matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn a_line_for_people_has_every_field_but_the_name_of_the_event() {
+        let text = logged(false, DEFAULT_FILTER, || {
+            tracing::warn!(target: "tally", event = "disk_slow", partition = 3, topic = "a b", "slow: {}", 7);
+        });
+        assert!(text.ends_with(" WARN tally: slow: 7 partition=3 topic=\"a b\"\n"), "{text}");
     }
 
     #[test]

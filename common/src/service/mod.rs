@@ -5,7 +5,7 @@
 //!         ├─ config ─ logging ─ start ─┼─ readiness  what has to hold before work is sent here
 //!  env  ──┘   │                        ├─ liveness   what has to move, or the process is restarted
 //!             └ every problem at once, └─ metrics ── http  /livez /readyz /metrics and the binary's own routes
-//!               before any socket opens
+//!               before any socket opens   traces     what became of a few records, to a collector
 //! ```
 //!
 //! A binary declares its settings ([`config::Settings`]), names itself ([`start::Program`]) and hands over one
@@ -22,6 +22,7 @@ pub mod output;
 pub mod readiness;
 pub mod shutdown;
 pub mod start;
+pub mod traces;
 
 mod bug;
 mod healthcheck;
@@ -35,3 +36,4 @@ pub use metrics::Metrics;
 pub use readiness::{Condition, Readiness};
 pub use shutdown::Shutdown;
 pub use start::{Listen, NoCommand, Program, Started};
+pub use traces::Traces;

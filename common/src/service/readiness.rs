@@ -125,8 +125,8 @@ impl Condition {
         let (condition, unmet) = (entry.name.clone(), entry.unmet.clone());
         drop(state);
         match unmet {
-            None => info!(condition, "{condition}: ready"),
-            Some(reason) => warn!(condition, reason, "{condition}: not ready: {reason}"),
+            None => info!(event = "condition_ready", condition, "{condition}: ready"),
+            Some(reason) => warn!(event = "condition_not_ready", condition, reason, "{condition}: not ready: {reason}"),
         }
     }
 }

@@ -156,14 +156,27 @@ fn hangup_is_ignored() -> bool {
 async fn watch(signals: &mut Signals, shutdown: &Shutdown) {
     let (name, _) = signals.next().await;
     // Said first: a process with nothing to drain is gone a moment after the trigger.
-    announce(move || tracing::info!(signal = name, "{name}: stopping; a second signal ends the process at once"));
+    announce(move || {
+        tracing::info!(
+            event = "stop_requested",
+            signal = name,
+            "{name}: stopping; a second signal ends the process at once"
+        );
+    });
     shutdown.trigger();
     let (name, code) = signals.next().await;
     let cut_off = match shutdown.unfinished() {
         parts if parts.is_empty() => "nothing that was noted".to_owned(),
         parts => parts.join(", "),
     };
-    announce(move || tracing::warn!(signal = name, cut_off, "second {name}: ended at once; cut off: {cut_off}"));
+    announce(move || {
+        tracing::warn!(
+            event = "stop_forced",
+            signal = name,
+            cut_off,
+            "second {name}: ended at once; cut off: {cut_off}"
+        );
+    });
     code.exit_now()
 }
 

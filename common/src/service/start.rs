@@ -66,6 +66,7 @@ use super::metrics::Metrics;
 use super::output::complain;
 use super::readiness::Readiness;
 use super::shutdown::Shutdown;
+use super::traces;
 
 /// Time that work on blocking threads is given to end when the runtime stops; what is still at it is left behind.
 const RUNTIME_STOP_LIMIT: Duration = Duration::from_secs(1);
@@ -187,7 +188,7 @@ impl Program {
         let settings = layered(settings, environment, &mut problems);
         let service = layered(service, environment, &mut problems);
         let configuration = settings.validate(&mut problems);
-        let service = service.validate_with(self.http_listen, self.log_filter, &mut problems);
+        let service = service.validate_with(self, &mut problems);
         problems.finish()?;
         Ok(Parsed { configuration, command, health_path, service })
     }
@@ -226,7 +227,7 @@ impl Program {
         let mut problems = Problems::default();
         let unset: S = config::unset();
         unset.validate(&mut problems);
-        ServiceSettings::default().validate_with(self.http_listen, self.log_filter, &mut problems);
+        ServiceSettings::default().validate_with(self, &mut problems);
         problems
     }
 
@@ -254,18 +255,23 @@ impl Program {
         let (shutdown, runtime) = match system {
             Ok(system) => system,
             Err(error) => {
-                tracing::error!(%error, "the system gives no threads or signals: {error}; look at its limits");
+                tracing::error!(
+                    event = "system_limits_too_low",
+                    %error, "the system gives no threads or signals: {error}; look at its limits"
+                );
                 return ExitCode::Configuration;
             }
         };
-        let ops = Ops {
-            readiness: Readiness::new(&shutdown),
-            liveness: Liveness::default(),
-            metrics: Metrics::new(&format!("tally_{}", self.name), self.version),
-        };
+        let metrics = Metrics::new(&format!("tally_{}", self.name), self.version);
+        let tracing = runtime.block_on(async { traces::start(service.traces, self.name, self.version, &metrics) });
+        let (traces, exporting) = tracing.unzip();
+        let ops = Ops { readiness: Readiness::new(&shutdown), liveness: Liveness::default(), metrics, traces };
         let started = Started { configuration, command, http_listen: service.http_listen, shutdown, ops };
-        tracing::debug!(version = self.version, "{} {} starts", self.name, self.version);
+        tracing::debug!(event = "process_started", version = self.version, "{} {} starts", self.name, self.version);
         let ended = runtime.block_on(Box::pin(main(started)));
+        if let Some(exporting) = exporting {
+            runtime.block_on(exporting.finish());
+        }
         runtime.shutdown_timeout(RUNTIME_STOP_LIMIT);
         self.conclude(ended)
     }
@@ -274,13 +280,13 @@ impl Program {
     fn conclude<E: Failure>(&self, ended: Result<ExitCode, E>) -> ExitCode {
         match ended {
             Ok(code) => {
-                tracing::debug!(exit_code = code.code(), "{} ends", self.name);
+                tracing::debug!(event = "process_ended", exit_code = code.code(), "{} ends", self.name);
                 code
             }
             Err(error) => {
                 let (code, line) = (error.exit_code(), one_line(&error));
                 if tracing::event_enabled!(tracing::Level::ERROR) {
-                    tracing::error!(exit_code = code.code(), "{line}");
+                    tracing::error!(event = "process_failed", exit_code = code.code(), "{line}");
                 } else {
                     complain(&format!("{}: {line}", self.name));
                 }

@@ -144,6 +144,7 @@ async fn transactions(admin: &Admin, names: &TopicNames, partitions: i32) -> Res
     check_transactions(&names.transactions, &source)?;
     if source.partitions != partitions {
         info!(
+            event = "topic_kept_as_it_is",
             topic = %names.transactions, partitions = source.partitions, asked = partitions,
             "the topic exists already and keeps its partition count"
         );
@@ -161,7 +162,7 @@ async fn raise_bytes_max(
     let (topic, Some((has, needs))) = (&request.name, bytes_max_missing(request, state)) else { return Ok(()) };
     let fault = match admin.set_config(topic, BYTES_MAX, &needs.to_string()).await {
         Ok(()) => {
-            info!(%topic, from = has, to = needs, "max.message.bytes raised");
+            info!(event = "topic_bytes_max_raised", %topic, from = has, to = needs, "max.message.bytes raised");
             return Ok(());
         }
         // Without the right to do it, somebody else has to: that is no reason to wait.
@@ -177,7 +178,10 @@ async fn raise_bytes_max(
             advice: format!("Raise it: {command}"),
         });
     }
-    warn!(%topic, "{BYTES_MAX}={has} may be too little for a large snapshot, and {fault}. Raise it: {command}");
+    warn!(
+        event = "topic_bytes_max_too_small",
+        %topic, "{BYTES_MAX}={has} may be too little for a large snapshot, and {fault}. Raise it: {command}"
+    );
     Ok(())
 }
 
@@ -190,7 +194,7 @@ fn bytes_max_missing(request: &TopicRequest, state: &TopicState) -> Option<(i64,
 
 async fn create(admin: &Admin, request: TopicRequest) -> Result<TopicState, Fault> {
     admin.create_topic(&request).await?;
-    info!(topic = %request.name, partitions = request.partitions, "topic created");
+    info!(event = "topic_created", topic = %request.name, partitions = request.partitions, "topic created");
     // Somebody else may have been first, with other settings: what counts is what is there.
     let found = admin.topic(&request.name).await?;
     Ok(found.unwrap_or(TopicState { partitions: request.partitions, configs: request.configs_as_map() }))
@@ -269,7 +273,10 @@ fn check_transactions(topic: &str, state: &TopicState) -> Result<(), TopicsError
         });
     }
     if number(&state.configs, "retention.ms").is_some_and(|kept_ms| (0..RETENTION_MS_MIN).contains(&kept_ms)) {
-        warn!(%topic, "retention.ms is below 48 h: after a restart, repeats of records that are gone are not recognised");
+        warn!(
+            event = "topic_retention_short",
+            %topic, "retention.ms is below 48 h: after a restart, repeats of records that are gone are not recognised"
+        );
     }
     Ok(())
 }

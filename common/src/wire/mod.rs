@@ -21,6 +21,7 @@ mod reason;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod trace_context;
 
 pub use decode::{Rules, decode};
 pub use encode::encode;
@@ -30,6 +31,7 @@ pub use headers::{
 };
 pub use reason::Reason;
 pub use timestamp::{TIMESTAMP_BYTES, format_ms, parse_ms};
+pub use trace_context::{TRACEPARENT_HEADER, TraceContext};
 
 /// The version of the format that this code reads and writes.
 pub const SCHEMA_VERSION: i64 = 1;

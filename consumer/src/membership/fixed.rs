@@ -57,7 +57,11 @@ impl FixedShare {
     pub(super) async fn commit(&self, offsets: &[(Grant, i64)]) -> Result<(), Fault> {
         let offsets: Vec<(i32, i64)> = offsets.iter().map(|(grant, offset)| (grant.partition, *offset)).collect();
         if !Admin::connect(&self.cluster).await?.commit(&self.group, &self.topic, &offsets).await? {
-            debug!(group = self.group, "the group has members, who commit for themselves");
+            debug!(
+                event = "commit_left_to_group",
+                group = self.group,
+                "the group has members, who commit for themselves"
+            );
         }
         Ok(())
     }

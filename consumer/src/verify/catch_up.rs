@@ -46,7 +46,7 @@ pub(super) async fn wait(
         let state = PartitionReader::new(cluster, &names.state, partition, options);
         ways.push(Way { partition, end: log.bounds().await?.end, state, position: 0, highest: None });
     }
-    info!("waiting until the snapshots have come to where the log ends now");
+    info!(event = "verify_waits_for_snapshots", "waiting until the snapshots have come to where the log ends now");
     loop {
         for way in &mut ways {
             way.look().await?;

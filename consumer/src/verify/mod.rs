@@ -98,7 +98,7 @@ pub async fn run(configuration: &Configuration, arguments: &Arguments, shutdown:
         Verdict::Different => ExitCode::NotRight,
         Verdict::Unchecked => {
             if let Some(reason) = &report.reason {
-                warn!("could not check: {reason}");
+                warn!(event = "verify_not_possible", "could not check: {reason}");
             }
             // The code 2: nothing can be said about the figures.
             ExitCode::Configuration

@@ -119,6 +119,7 @@ impl Check {
         let closed_windows = if snapshot.awaits_its_consumer() {
             // Whoever goes over to it first gives them out again, before its own first snapshot.
             info!(
+                event = "verify_leaves_windows_out",
                 partition = snapshot.partition,
                 "migrated, and no consumer has gone over yet: closed windows are not compared"
             );

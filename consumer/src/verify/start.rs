@@ -137,7 +137,10 @@ fn offer(search: &mut Search<'_>, value: Option<&[u8]>, offset: i64) {
         Ok(anchor) => search.offer(anchor),
         Err(cause) => {
             let partition = search.snapshot.partition;
-            warn!(partition, offset, %cause, "the anchors topic holds what can't be read; ignored");
+            warn!(
+                event = "foreign_anchor_record_ignored",
+                partition, offset, %cause, "the anchors topic holds what can't be read; ignored"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ const HOUR_MS: i64 = 3_600_000;
 fn fold(folding: &mut Folding, count: i64) {
     let from = folding.state().next_offset();
     let records = (from..from + count).map(|offset| RecordView { offset, ..RecordView::default() });
-    folding.fold(records, from + count, i64::MAX, |_| ());
+    folding.fold(records, from + count, i64::MAX, |_, _| ());
 }
 
 fn anchors(folding: &mut Folding, now_ms: i64) -> bool {

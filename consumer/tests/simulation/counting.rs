@@ -63,7 +63,7 @@ impl Counting {
         }
         let next_record = ahead.get(folded).map_or(end, |entry| entry.record.offset.min(end));
         let next_offset = after_batch.saturating_add(into_hole).min(next_record);
-        self.folding.fold(batch.map(|entry| entry.record.view()), next_offset, i64::MAX, |_| {});
+        self.folding.fold(batch.map(|entry| entry.record.view()), next_offset, i64::MAX, |_, _| {});
     }
 
     /// What has to go out, and the snapshot that covers it.

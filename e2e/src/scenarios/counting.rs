@@ -83,9 +83,17 @@ pub(super) fn the_same_seed_and_start_give_the_same_bytes(stage: &mut Stage<'_>)
     stage.produce(&flags)?;
     let second_topic = format!("{}-second", stage.topic());
     let producer = &crate::binaries::binaries()?.producer;
-    stage.program("producer", producer, &flags, &[("KAFKA_TOPIC", &second_topic)])?.expect_exit(0, RUN_DEADLINE)?;
+    // One of them with traces, to a collector that isn't there: what is sent to follow a record changes nothing in it.
+    let settings = [
+        ("KAFKA_TOPIC", second_topic.as_str()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
+    ];
+    stage.program("producer", producer, &flags, &settings)?.expect_exit(0, RUN_DEADLINE)?;
 
     let mut client = stage.client();
+    let traced = client.read_topic(&second_topic)?.iter().filter(|(_, it)| it.header("traceparent").is_some()).count();
+    claim!(traced > 0, "no record of the second run begins a trace");
     let (first, second) = (contents(&mut client, stage.topic())?, contents(&mut client, &second_topic)?);
     for (partition, values) in &first {
         let other = second.get(partition).ok_or_else(|| Failure::new(format!("no partition {partition} there")))?;

@@ -16,6 +16,7 @@ mod redrives;
 mod refusals;
 mod secured;
 mod strangers;
+mod traces;
 mod verify;
 
 use crate::Checked;
@@ -122,6 +123,8 @@ scenarios! {
     EveryBroker, Jars, strangers::the_java_console_producer_is_understood_in_every_compression;
     EveryBroker, Kcat, strangers::kcat_is_understood;
     ApacheOnly, Jars, strangers::transactions_of_a_java_producer_count_and_an_open_one_hangs_nothing;
+    EveryBroker, Nothing, traces::a_trace_leads_from_the_producer_to_the_snapshot;
+    EveryBroker, Nothing, traces::a_collector_that_never_answers_costs_spans_and_nothing_else;
     ApacheOnly, SecuredBroker, secured::a_refused_login_or_certificate_is_named_and_mended_without_a_restart;
     ApacheOnly, SecuredBroker, secured::the_documented_rights_are_enough_and_no_more;
     ApacheOnly, SecuredBroker, secured::totals_are_exact_over_sasl_ssl_and_over_mutual_tls;

@@ -6,7 +6,10 @@
 use std::ops::Range;
 
 use common::kafka::BatchBuilder;
-use common::wire::{INTENDED_HEADER, IntendedHeader, SEQUENCE_HEADER, SequenceHeader, format_intended_us};
+use common::wire::{
+    INTENDED_HEADER, IntendedHeader, SEQUENCE_HEADER, SequenceHeader, TRACEPARENT_HEADER, TraceContext,
+    format_intended_us,
+};
 
 use crate::population::AccountName;
 
@@ -108,8 +111,14 @@ impl Batch {
         self.entries[range].iter().map(|(entry, _)| entry.intended_us)
     }
 
-    /// Adds the records in `range` to what goes to Kafka.
-    pub fn encode(&self, incarnation: u64, range: Range<usize>, out: &mut BatchBuilder) {
+    /// Adds the records in `range` to what goes to Kafka. `traced` are those that begin a trace, in order.
+    pub fn encode(
+        &self,
+        incarnation: u64,
+        range: Range<usize>,
+        mut traced: &[(usize, TraceContext)],
+        out: &mut BatchBuilder,
+    ) {
         for index in range {
             let entry = &self.entries[index].0;
             let mut buffer = [0; SequenceHeader::BYTES_MAX];
@@ -121,7 +130,16 @@ impl Batch {
             let intended = format_intended_us(entry.intended_us, &mut buffer);
             let value = (!entry.tombstone).then(|| &self.values[self.value_range(index)]);
             let headers = [(SEQUENCE_HEADER, sequence), (INTENDED_HEADER, intended)];
-            out.push(entry.timestamp_ms, Some(entry.account.as_bytes()), value, &headers);
+            let key = Some(entry.account.as_bytes());
+            match traced.split_first() {
+                Some(((traced_index, context), rest)) if *traced_index == index => {
+                    traced = rest;
+                    let [sequence, intended] = headers;
+                    let traceparent = context.format();
+                    out.push(entry.timestamp_ms, key, value, &[sequence, intended, (TRACEPARENT_HEADER, &traceparent)]);
+                }
+                _ => out.push(entry.timestamp_ms, key, value, &headers),
+            }
         }
     }
 
@@ -179,12 +197,34 @@ mod tests {
     fn a_range_becomes_records_with_the_numbers_that_were_given_out() {
         let batch = batch(&[10, 20, 30]);
         let mut encoded = BatchBuilder::new(Compression::None);
-        batch.encode(0xabc, 1..3, &mut encoded);
+        batch.encode(0xabc, 1..3, &[], &mut encoded);
         let mut expected = BatchBuilder::new(Compression::None);
         for (bytes, sequence) in [(20, b"0000000000000abc:2"), (30, b"0000000000000abc:3")] {
             let headers: [(&str, &[u8]); 2] = [(SEQUENCE_HEADER, sequence), (INTENDED_HEADER, b"1000123")];
             expected.push(1_000, Some(Accounts::name(3).as_bytes()), Some(&vec![b'v'; bytes]), &headers);
         }
         assert_eq!(encoded.finish(), expected.finish());
+    }
+
+    #[test]
+    fn a_record_that_begins_a_trace_says_so_in_one_header_more_and_nothing_else_changes() {
+        let batch = batch(&[10, 20, 30]);
+        let context = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8], sampled: true };
+        let records = |traced: &[(usize, TraceContext)]| {
+            let mut encoded = BatchBuilder::new(Compression::None);
+            batch.encode(0xabc, 0..3, traced, &mut encoded);
+            common::kafka::Batch::of_log(encoded.finish().to_vec(), 0).unwrap()
+        };
+        let (plain, traced) = (records(&[]), records(&[(1, context)]));
+        for (plain, traced) in plain.iter().zip(traced.iter()) {
+            assert_eq!((plain.key, plain.value, plain.timestamp_ms), (traced.key, traced.value, traced.timestamp_ms));
+            assert_eq!(
+                (plain.sequence, plain.headers.get(INTENDED_HEADER)),
+                (traced.sequence, traced.headers.get(INTENDED_HEADER))
+            );
+            let expected = (traced.offset == 1).then(|| context.format());
+            assert_eq!(traced.headers.get(TRACEPARENT_HEADER), expected.as_ref().map(<[u8; 55]>::as_slice));
+        }
+        assert_eq!(traced.iter().count(), 3);
     }
 }

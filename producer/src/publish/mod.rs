@@ -12,7 +12,9 @@
 
 pub mod batch;
 pub mod lane;
+pub mod traces;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +24,7 @@ use tracing::warn;
 
 pub use batch::{Batch, Entry, Sequence};
 pub use lane::Lane;
+pub use traces::Tracing;
 
 use crate::counters::Counters;
 
@@ -60,6 +63,8 @@ pub struct Publisher {
     pub delivery: Delivery,
     /// What counts them.
     pub counters: Arc<Counters>,
+    /// What traces a few of them, where that was asked for.
+    pub tracing: Option<Tracing>,
 }
 
 impl Publisher {
@@ -73,8 +78,9 @@ impl Publisher {
         while let Some(mut batch) = self.lane.take(spare).await {
             for range in batch.requests(REQUEST_BYTES_MAX) {
                 encoded.clear(2 * REQUEST_BYTES_MAX);
-                batch.encode(self.delivery.incarnation, range.clone(), &mut encoded);
-                self.send(encoded.finish(), batch.intended_us(range)).await?;
+                let traced = self.tracing.as_mut().map_or(&[][..], |tracing| tracing.draw(range.clone(), now_us()));
+                batch.encode(self.delivery.incarnation, range.clone(), traced, &mut encoded);
+                self.send(encoded.finish(), &batch, range).await?;
             }
             batch.clear(2 * REQUEST_BYTES_MAX);
             spare = batch;
@@ -82,13 +88,20 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends one request, of records that were meant to be sent at those times.
-    async fn send(&mut self, encoded: &[u8], intended_us: impl Iterator<Item = i64>) -> Result<(), WriteError> {
+    /// Sends one request, which `range` of `batch` was made into.
+    async fn send(&mut self, encoded: &[u8], batch: &Batch, range: Range<usize>) -> Result<(), WriteError> {
         let Delivery { timeout, fail_after, .. } = self.delivery;
-        self.writer.write(encoded, timeout).await?;
-        let acknowledged = self.counters.acknowledged(intended_us, now_us());
+        let base = self.writer.write(encoded, timeout).await?;
+        let now_us = now_us();
+        if let Some(tracing) = &mut self.tracing {
+            tracing.acknowledged(batch, range.clone(), base, now_us);
+        }
+        let acknowledged = self.counters.acknowledged(batch.intended_us(range), now_us);
         if fail_after.is_some_and(|limit| acknowledged >= limit) {
-            warn!(acknowledged, "--fail-after: the process ends here, with nothing flushed");
+            warn!(
+                event = "fail_after_reached",
+                acknowledged, "--fail-after: the process ends here, with nothing flushed"
+            );
             ExitCode::FailAfter.exit_now();
         }
         Ok(())

@@ -55,6 +55,7 @@ pub(crate) fn producer(configuration: Configuration, shutdown: &Shutdown) -> Pro
 
 pub(crate) fn ops(shutdown: &Shutdown) -> Ops {
     Ops {
+        traces: None,
         readiness: Readiness::new(shutdown),
         liveness: Liveness::default(),
         metrics: Metrics::new("tally_producer", "0"),

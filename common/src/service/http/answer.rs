@@ -23,7 +23,7 @@ pub fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => with_type(status, "application/json", Body::from(body)),
         Err(error) => {
-            tracing::error!(%error, "an answer is no JSON");
+            tracing::error!(event = "http_answer_not_json", %error, "an answer is no JSON");
             error_response(StatusCode::INTERNAL_SERVER_ERROR, "not_json", "the answer could not be written as JSON")
         }
     }

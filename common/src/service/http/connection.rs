@@ -29,6 +29,6 @@ pub(super) async fn serve(stream: TcpStream, router: Router, limits: Limits, sto
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "an HTTP connection ended early");
+        debug!(event = "http_connection_ended_early", %error, "an HTTP connection ended early");
     }
 }

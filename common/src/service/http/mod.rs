@@ -151,7 +151,7 @@ impl OpsServer {
     /// If `router` has one of the routes of `ops` itself.
     #[must_use = "dropping it ends the server"]
     pub fn serve(self, router: Router, ops: Ops) -> Serving {
-        info!(address = %self.address, "serving {}", self.local_url());
+        info!(event = "http_serving", address = %self.address, "serving {}", self.local_url());
         let stop = CancellationToken::new();
         let router = ops::complete(router, ops, self.limits.request);
         let task = tokio::spawn(accept(self.listener, router, self.limits, stop.clone()));
@@ -203,7 +203,7 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: Can
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all).await.is_err() {
-        debug!(open = connections.len(), "HTTP connections cut off");
+        debug!(event = "http_connections_cut_off", open = connections.len(), "HTTP connections cut off");
     }
 }
 
@@ -218,7 +218,7 @@ async fn next(
             match listener.accept().await {
                 Ok((stream, _)) => return (stream, place),
                 Err(error) => {
-                    warn!(%error, "cannot accept an HTTP connection");
+                    warn!(event = "http_accept_failed", %error, "cannot accept an HTTP connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -16,6 +16,7 @@ use super::answer::{error_response, json_response, protect, with_type};
 use crate::service::liveness::Liveness;
 use crate::service::metrics::Metrics;
 use crate::service::readiness::Readiness;
+use crate::service::traces::Traces;
 
 /// What the operational routes show.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Ops {
     pub liveness: Liveness,
     /// Behind `/metrics`.
     pub metrics: Metrics,
+    /// Where spans go; `None` where nobody has asked for traces.
+    pub traces: Option<Traces>,
 }
 
 /// `router` with the operational routes, errors in JSON and the bounds on requests.

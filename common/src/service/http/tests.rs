@@ -31,6 +31,7 @@ async fn serve(router: Router, limits: Limits) -> Served {
     server.limits = limits;
     let shutdown = Shutdown::manual();
     let ops = Ops {
+        traces: None,
         readiness: Readiness::new(&shutdown),
         liveness: Liveness::default(),
         metrics: Metrics::new("tally_test", "1.2.3"),

@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::service::config::{Problems, Settings};
+use super::Program;
+use crate::service::config::{Problems, Secret, Settings};
 use crate::service::logging::LogFormat;
+use crate::service::traces::{TraceConfiguration, TraceSettings};
 
 /// Most worker threads that can be asked for.
 const WORKER_THREADS_MAX: usize = 256;
@@ -35,6 +37,18 @@ pub(super) struct ServiceSettings {
     /// Threads that do the work; one for each processor when left out
     #[arg(long, value_name = "N")]
     worker_threads: Option<String>,
+    /// Collector that spans are sent to; without one there are no traces
+    #[arg(long, value_name = "URL")]
+    otel_exporter_otlp_endpoint: Option<String>,
+    /// How they are sent; there for those who set it to something else for other programs
+    #[arg(long, value_name = "NAME")]
+    otel_exporter_otlp_protocol: Option<String>,
+    /// Headers of every request to the collector, such as its key
+    #[arg(skip)]
+    otel_exporter_otlp_headers: Option<Secret>,
+    /// Name of this service in traces
+    #[arg(long, value_name = "NAME")]
+    otel_service_name: Option<String>,
 }
 
 #[derive(Debug)]
@@ -43,13 +57,13 @@ pub(super) struct ServiceConfiguration {
     pub(super) log_format: LogFormat,
     pub(super) log_filter: EnvFilter,
     pub(super) worker_threads: Option<NonZeroUsize>,
+    pub(super) traces: Option<TraceConfiguration>,
 }
 
 impl ServiceSettings {
     pub(super) fn validate_with(
         &self,
-        default_listen: &str,
-        default_filter: &'static str,
+        &Program { name, http_listen: default_listen, log_filter: default_filter, .. }: &Program,
         problems: &mut Problems,
     ) -> ServiceConfiguration {
         let address = problems.socket_address("http_listen", &self.http_listen, default_listen);
@@ -60,6 +74,18 @@ impl ServiceSettings {
             log_format: problems.log_format("log_format", &self.log_format),
             log_filter: problems.log_filter("rust_log", &self.rust_log, default_filter),
             worker_threads: threads.and_then(NonZeroUsize::new),
+            traces: self.traces().validate(name, problems),
+        }
+    }
+}
+
+impl ServiceSettings {
+    fn traces(&self) -> TraceSettings<'_> {
+        TraceSettings {
+            endpoint: &self.otel_exporter_otlp_endpoint,
+            protocol: &self.otel_exporter_otlp_protocol,
+            headers: &self.otel_exporter_otlp_headers,
+            service_name: &self.otel_service_name,
         }
     }
 }
