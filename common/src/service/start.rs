@@ -262,6 +262,7 @@ impl Program {
             readiness: Readiness::new(&shutdown),
             liveness: Liveness::default(),
             metrics: Metrics::new(&format!("tally_{}", self.name), self.version),
+            access: service.access,
         };
         let started = Started { configuration, command, http_listen: service.http_listen, shutdown, ops };
         tracing::debug!(version = self.version, "{} {} starts", self.name, self.version);
