@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::security::{Identity, Mechanism, Sasl, Security, Tls, authorities, certificates, key};
+use crate::service::secret_file::{secret_or_file, shown, text_of};
 use crate::service::{Problems, Secret};
 
 /// Longest user name that is taken.
 const USERNAME_BYTES_MAX: usize = 256;
-/// Largest file that is read: a bundle of every public authority is a quarter of it.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The settings that every binary has for the security of its connections, as they were given.
 #[derive(Clone, Copy, Debug)]
@@ -69,22 +68,11 @@ impl SecuritySettings<'_> {
         if self.sasl_username.is_none() {
             problems.add(&[USERNAME], "is missing; a SASL protocol needs a user name");
         }
-        let password = match (self.sasl_password.is_some(), file) {
-            (true, Some(_)) => {
-                problems.add(&[PASSWORD, PASSWORD_FILE], "are given both; give one of them");
-                None
-            }
-            (_, Some(file)) => {
-                let read = text_of(&file).and_then(|text| password_of(&text));
-                read.map_err(|wrong| problems.add(&[PASSWORD_FILE], format!("{} {wrong}", shown(&file)))).ok()
-            }
-            (given, None) => {
-                if !given && !unread_problems {
-                    problems.add(&[PASSWORD, PASSWORD_FILE], "are both missing; a SASL protocol needs one of them");
-                }
-                password
-            }
-        };
+        let is_given = self.sasl_password.is_some();
+        if !is_given && file.is_none() && !unread_problems {
+            problems.add(&[PASSWORD, PASSWORD_FILE], "are both missing; a SASL protocol needs one of them");
+        }
+        let password = secret_or_file([PASSWORD, PASSWORD_FILE], is_given, password, file, problems);
         Some(Sasl { mechanism: mechanism?, username: username?, password: password? })
     }
 
@@ -126,35 +114,6 @@ fn refuse_unused(given: &[(&'static str, bool)], needs: &str, problems: &mut Pro
     for (setting, _) in given.iter().filter(|(_, given)| *given) {
         problems.add(&[setting, PROTOCOL], format!("contradict each other: the first needs {needs}"));
     }
-}
-
-fn text_of(file: &Path) -> Result<Vec<u8>, String> {
-    match std::fs::metadata(file) {
-        Ok(found) if found.is_dir() => Err("is a folder; give the path of a file".to_owned()),
-        Ok(found) if found.len() > FILE_BYTES_MAX => {
-            Err(format!("is too large with {} bytes; give a file of at most {FILE_BYTES_MAX}", found.len()))
-        }
-        Ok(_) => {
-            std::fs::read(file).map_err(|error| format!("can't be read: {error}; give a file that this user may read"))
-        }
-        Err(error) => Err(format!("can't be read: {error}; give the path of a file that is there")),
-    }
-}
-
-/// The password in a mounted secret: its text, without the line break that editors leave at the end.
-fn password_of(text: &[u8]) -> Result<Secret, String> {
-    let text =
-        std::str::from_utf8(text).map_err(|_| "is not UTF-8 text; give a file with the password alone".to_owned())?;
-    let password = text.strip_suffix('\n').unwrap_or(text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() || password.chars().any(char::is_control) {
-        return Err("holds no password, or more than one line; give a file with the password alone".to_owned());
-    }
-    Ok(Secret::new(password))
-}
-
-fn shown(file: &Path) -> String {
-    format!("{:?}", file.display().to_string())
 }
 
 #[cfg(test)]

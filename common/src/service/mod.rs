@@ -27,10 +27,11 @@ pub mod traces;
 mod bug;
 mod healthcheck;
 mod process;
+pub(crate) mod secret_file;
 
 pub use config::{Problems, Secret, Settings};
 pub use exit::{ExitCode, Failure};
-pub use http::{Ops, OpsServer, error_response, json_response, try_again_response};
+pub use http::{Access, Ops, OpsServer, error_response, json_response, try_again_response};
 pub use liveness::{Heartbeat, Liveness};
 pub use metrics::Metrics;
 pub use readiness::{Condition, Readiness};

@@ -59,6 +59,7 @@ pub(crate) fn ops(shutdown: &Shutdown) -> Ops {
         readiness: Readiness::new(shutdown),
         liveness: Liveness::default(),
         metrics: Metrics::new("tally_producer", "0"),
+        access: Access::default(),
     }
 }
 

@@ -128,11 +128,3 @@ fn a_ca_file_whose_certificates_nobody_can_trust_is_refused() {
     let told = authorities(no_authority.as_bytes()).unwrap_err();
     assert!(told.contains("holds 1 in the form of a certificate, none of which can be"), "{told}");
 }
-
-#[test]
-fn a_password_file_gives_the_password_without_the_line_break_at_its_end() {
-    for text in ["hunter2", "hunter2\n", "hunter2\r\n"] {
-        assert_eq!(password_of(text.as_bytes()).unwrap().reveal(), "hunter2");
-    }
-    assert!(password_of(b"\n").is_err());
-}

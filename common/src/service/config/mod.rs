@@ -77,8 +77,8 @@ pub fn flag(field: &str) -> Option<String> {
     (!is_secret(field)).then(|| format!("--{}", field.replace('_', "-")))
 }
 
-/// Whether a field holds a secret: its name ends with `_password` or `_headers`. Whoever may list processes sees their arguments, so
+/// Whether a field holds a secret: its name ends with `_password`, `_token` or `_headers`. Whoever may list processes sees their arguments, so
 /// there is only the variable; the field is a [`Secret`] with `#[arg(skip)]`.
 fn is_secret(field: &str) -> bool {
-    field.ends_with("_password") || field.ends_with("_headers")
+    ["_password", "_token", "_headers"].iter().any(|end| field.ends_with(end))
 }

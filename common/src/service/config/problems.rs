@@ -89,7 +89,7 @@ impl Problems {
         }
     }
 
-    pub(super) fn describe(&mut self, setting: &'static str, default: Option<&str>, valid: &str) {
+    pub(crate) fn describe(&mut self, setting: &'static str, default: Option<&str>, valid: &str) {
         if self.described.iter().all(|known| known.setting != setting) {
             let default = default.map(str::to_owned);
             self.described.push(Described { setting, default, valid: valid.to_owned() });

@@ -1,34 +1,60 @@
-//! One connection: HTTP/1.1 with a bound on every wait.
+//! One connection: HTTP/1.1 with a bound on every wait, and on how long it may last.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::stream::WriteBounded;
-use super::{HEAD_BYTES_MAX, Limits};
+use super::HEAD_BYTES_MAX;
+use super::stream::{WriteBounded, WriteLimits};
+
+/// What bounds a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionLimits {
+    /// Time for a head to arrive, the wait for it included.
+    pub(super) head: Duration,
+    /// How slowly answers may be read.
+    pub(super) write: WriteLimits,
+    /// Whether it may be asked more than once.
+    pub(super) keep_alive: bool,
+    /// Age at which it takes no more requests; the open one is answered, and a stream goes on.
+    pub(super) last_request: Duration,
+    /// Age at which it is cut off.
+    pub(super) age_max: Duration,
+}
 
 /// Serves requests until the client goes, a bound is broken, or `stop` is cancelled and the open request answered.
-pub(super) async fn serve(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
-    // Answers are small and written at once: waiting to fill packets would only delay them. Not a reason to refuse.
-    let _ = stream.set_nodelay(true);
+pub(super) async fn serve<S>(stream: S, router: Router, limits: ConnectionLimits, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .keep_alive(limits.keep_alive);
     let io = TokioIo::new(WriteBounded::new(stream, limits.write));
     let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let whole = async {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = stop.cancelled() => {}
+            () = sleep(limits.last_request) => {}
         }
+        connection.as_mut().graceful_shutdown();
+        connection.await
     };
-    if let Err(error) = ended {
-        debug!(event = "http_connection_ended_early", %error, "an HTTP connection ended early");
+    match timeout(limits.age_max, whole).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(event = "http_connection_ended_early", %error, "an HTTP connection ended early"),
+        Err(_) => debug!(event = "http_connection_cut_off", "an HTTP connection was cut off: it has lasted long enough"),
     }
 }

@@ -1,42 +1,61 @@
 //! The HTTP server of every binary: `/livez`, `/readyz`, `/metrics` and the binary's own routes.
 //!
 //! It is for probes, scrapers and a few people, and has to survive everyone else: every wait is bounded. Connections
-//! are limited (beyond the limit the kernel's queue holds them), as are the time for a request's head, for its answer,
-//! for writing that out, and the size of a body. `axum::serve` has none of these, hence hyper's own connection here.
+//! are limited (beyond the limit, health is still answered), as are the time for a request's head, for its answer, for
+//! writing that out, the age of a connection, requests a second, and the size of a body. `axum::serve` has none of these,
+//! hence hyper's own connection here. Whoever asks for more than health may have to show a [token](Access).
 //!
 //! It goes on serving while the process drains, so that `/readyz` can say so, until [`Serving::stop`].
 //! HTTP/1.1 only, no TLS: that is the business of what stands in front.
 
+mod accept;
+mod access;
 mod answer;
 mod connection;
 mod ops;
+mod pace;
 mod stream;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::info;
 
+pub use access::Access;
 pub use answer::{error_response, json_response, try_again_response};
 pub use ops::Ops;
 
+use self::connection::ConnectionLimits;
+use self::stream::WriteLimits;
 use super::exit::{ExitCode, Failure};
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 256;
+/// Connections beyond those, for one question about health each.
+pub const HEALTH_CONNECTIONS_MAX: usize = 64;
+/// Requests a second, on all connections together; more of them wait for their turn, a connection one at most.
+pub const REQUESTS_PER_S_MAX: u32 = 500;
+/// Requests that come at once and need not wait.
+pub const REQUESTS_BURST: u32 = 100;
 /// Time for the head of a request to arrive, the wait for it on an open connection included.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the body of a request to arrive and its answer to be made.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take some more of an answer.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a client to take all of an answer, or of the events of a stream that wait for it.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Age at which a connection is asked to come again, with the answer to its last request.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
+/// Age at which also a stream of events is cut off; a browser comes again by itself.
+pub const STREAM_AGE_MAX: Duration = Duration::from_secs(3_600);
+/// Time for a connection without a place: for its head, its answer and its end.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Largest head of a request, in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Largest body of a request, in bytes.
@@ -84,11 +103,13 @@ pub struct OpsServer {
 
 /// The bounds of one server, as constants above; tests take shorter ones.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+struct Limits {
     connections_max: usize,
-    head: Duration,
+    with_place: ConnectionLimits,
+    without_place_max: usize,
+    without_place: ConnectionLimits,
+    requests_per_s_max: u32,
     request: Duration,
-    write: Duration,
     stop: Duration,
 }
 
@@ -96,9 +117,23 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: CONNECTIONS_MAX,
-            head: HEAD_TIMEOUT,
+            with_place: ConnectionLimits {
+                head: HEAD_TIMEOUT,
+                write: WriteLimits { some: WRITE_TIMEOUT, all: ANSWER_TIMEOUT },
+                keep_alive: true,
+                last_request: CONNECTION_AGE_MAX,
+                age_max: STREAM_AGE_MAX,
+            },
+            without_place_max: HEALTH_CONNECTIONS_MAX,
+            without_place: ConnectionLimits {
+                head: HEALTH_TIMEOUT,
+                write: WriteLimits { some: HEALTH_TIMEOUT, all: HEALTH_TIMEOUT },
+                keep_alive: false,
+                last_request: HEALTH_TIMEOUT,
+                age_max: HEALTH_TIMEOUT,
+            },
+            requests_per_s_max: REQUESTS_PER_S_MAX,
             request: REQUEST_TIMEOUT,
-            write: WRITE_TIMEOUT,
             stop: STOP_LIMIT,
         }
     }
@@ -153,8 +188,8 @@ impl OpsServer {
     pub fn serve(self, router: Router, ops: Ops) -> Serving {
         info!(event = "http_serving", address = %self.address, "serving {}", self.local_url());
         let stop = CancellationToken::new();
-        let router = ops::complete(router, ops, self.limits.request);
-        let task = tokio::spawn(accept(self.listener, router, self.limits, stop.clone()));
+        let routes = ops::complete(router, ops, &self.limits);
+        let task = tokio::spawn(accept::accept(self.listener, routes, self.limits, stop.clone()));
         Serving { address: self.address, stop, task }
     }
 }
@@ -185,48 +220,6 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Takes connections until `stop`, never more than the limit at a time.
-async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(limits.connections_max));
-    let mut connections = JoinSet::new();
-    while let Some((stream, place)) = next(&listener, &places, &stop).await {
-        let (router, stop) = (router.clone(), stop.clone());
-        connections.spawn(async move {
-            connection::serve(stream, router, limits, stop).await;
-            drop(place);
-        });
-        while connections.try_join_next().is_some() {}
-    }
-    drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.stop, all).await.is_err() {
-        debug!(event = "http_connections_cut_off", open = connections.len(), "HTTP connections cut off");
-    }
-}
-
-async fn next(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let accepted = async {
-        let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => return (stream, place),
-                Err(error) => {
-                    warn!(event = "http_accept_failed", %error, "cannot accept an HTTP connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = stop.cancelled() => None,
-        connection = accepted => Some(connection),
     }
 }
 

@@ -1,18 +1,22 @@
 //! The routes that every binary has, and what goes round all routes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde_json::json;
 
-use super::BODY_BYTES_MAX;
-use super::answer::{error_response, json_response, protect, with_type};
+use super::accept::Routes;
+use super::access::{Access, HEALTH, authorized};
+use super::answer::{error_response, json_response, protect, try_again_response, with_type};
+use super::pace::Pace;
+use super::{BODY_BYTES_MAX, Limits, REQUESTS_BURST};
 use crate::service::liveness::Liveness;
 use crate::service::metrics::Metrics;
 use crate::service::readiness::Readiness;
@@ -29,18 +33,26 @@ pub struct Ops {
     pub metrics: Metrics,
     /// Where spans go; `None` where nobody has asked for traces.
     pub traces: Option<Traces>,
+    /// Who may ask for more than the first two.
+    pub access: Access,
 }
 
 /// `router` with the operational routes, errors in JSON and the bounds on requests.
-pub(super) fn complete(router: Router, ops: Ops, request_timeout: Duration) -> Router {
-    router
+pub(super) fn complete(router: Router, ops: Ops, limits: &Limits) -> Routes {
+    let access = ops.access.clone();
+    let router = router
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(Extension(ops))
-        .layer(from_fn_with_state(request_timeout, bounded))
+        .layer(from_fn_with_state(limits.request, bounded))
+        .layer(from_fn_with_state(access, authorized));
+    let pace = Arc::new(Pace::new(limits.requests_per_s_max, REQUESTS_BURST));
+    let all = router.clone().layer(from_fn_with_state(pace, in_turn)).layer(from_fn(protected));
+    let health = router.layer(from_fn(health_only)).layer(from_fn(protected));
+    Routes { all, health }
 }
 
 async fn livez(Extension(ops): Extension<Ops>) -> Response {
@@ -86,9 +98,28 @@ async fn bounded(State(limit): State<Duration>, request: Request, next: Next) ->
             Err(rejection) => body_refused(rejection.status()),
         }
     };
-    let mut response = tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
+    tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
         error_response(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long; try again")
-    });
+    })
+}
+
+/// For whoever has a place.
+async fn in_turn(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
+    pace.turn().await;
+    next.run(request).await
+}
+
+/// For whoever has none.
+async fn health_only(request: Request, next: Next) -> Response {
+    if HEALTH.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let detail = "all places for connections are taken; only /livez and /readyz are answered now";
+    try_again_response("too_many_connections", detail, 1)
+}
+
+async fn protected(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
     protect(response.headers_mut());
     response
 }

@@ -1,8 +1,12 @@
 //! The server on real sockets. A bound is shown by what it lets happen (an end of the connection, another client's
 //! turn), never by the time that took.
 
+mod access;
+mod bounds;
+mod odd_requests;
+
 use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
@@ -10,6 +14,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::*;
@@ -27,6 +32,10 @@ struct Served {
 }
 
 async fn serve(router: Router, limits: Limits) -> Served {
+    serve_to(Access::default(), router, limits).await
+}
+
+async fn serve_to(access: Access, router: Router, limits: Limits) -> Served {
     let mut server = OpsServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     server.limits = limits;
     let shutdown = Shutdown::manual();
@@ -35,6 +44,7 @@ async fn serve(router: Router, limits: Limits) -> Served {
         readiness: Readiness::new(&shutdown),
         liveness: Liveness::default(),
         metrics: Metrics::new("tally_test", "1.2.3"),
+        access,
     };
     Served { serving: server.serve(router, ops.clone()), shutdown, ops }
 }
@@ -85,6 +95,10 @@ impl Served {
         let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         answer(self.connect_and_send(&request).await).await
     }
+}
+
+fn with_place() -> ConnectionLimits {
+    Limits::default().with_place
 }
 
 async fn read_to_end(mut stream: TcpStream) -> String {
@@ -204,52 +218,6 @@ async fn a_connection_serves_several_requests() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_and_an_idle_connection_are_ended() {
-    let served = serve(Router::new(), Limits { head: SHORT, ..Limits::default() }).await;
-    assert_eq!(read_to_end(served.connect().await).await, "");
-    let text = read_to_end(served.connect_and_send("GET /livez HTTP/1.1\r\nhost: x\r\n").await).await;
-    assert!(text.is_empty() || text.starts_with("HTTP/1.1 408"), "{text}");
-    let text = read_to_end(served.connect_and_send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await).await;
-    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-}
-
-#[tokio::test]
-async fn what_is_not_http_or_too_long_is_refused() {
-    let served = serve(Router::new(), Limits::default()).await;
-    for (request, status) in [
-        ("\u{16}\u{3}\u{1} TLS?\r\n\r\n".to_owned(), "400"),
-        ("GET /livez HTTP/1.1\r\nhost x\r\n\r\n".to_owned(), "400"),
-        (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(HEAD_BYTES_MAX)), "431"),
-    ] {
-        let mut stream = served.connect().await;
-        // The server may end the connection before it has taken all of it.
-        let _ = stream.write_all(request.as_bytes()).await;
-        let mut start = [0; 12];
-        tokio::time::timeout(DEADLINE, stream.read_exact(&mut start)).await.unwrap().unwrap();
-        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"));
-    }
-    assert_eq!(served.ask("GET", "/livez").await.status, 200);
-}
-
-#[tokio::test]
-async fn a_body_is_read_whole_within_its_limit_only() {
-    let length = post(|body: Bytes| async move { body.len().to_string() });
-    let served = serve(Router::new().route("/length", length), Limits::default()).await;
-    let head = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
-    let sent = async |request: String| answer(served.connect_and_send(&request).await).await;
-
-    let most = "a".repeat(BODY_BYTES_MAX);
-    let taken = sent(format!("{head}content-length: {BODY_BYTES_MAX}\r\n\r\n{most}")).await;
-    assert_eq!((taken.status, taken.body), (200, BODY_BYTES_MAX.to_string()));
-
-    let one_more = BODY_BYTES_MAX + 1;
-    let announced = sent(format!("{head}content-length: {one_more}\r\n\r\n")).await;
-    assert_eq!((announced.status, announced.problem()), (413, json!("too_large")));
-    let chunked = sent(format!("{head}transfer-encoding: chunked\r\n\r\n{one_more:x}\r\n{most}a")).await;
-    assert_eq!((chunked.status, chunked.problem()), (413, json!("too_large")));
-}
-
-#[tokio::test]
 async fn a_request_that_takes_too_long_is_answered_so() {
     let never = get(|| async { pending::<&str>().await });
     let router = Router::new().route("/never", never).route("/length", post(|body: Bytes| async move { body }));
@@ -259,65 +227,6 @@ async fn a_request_that_takes_too_long_is_answered_so() {
     let half_a_body = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf";
     let body_late = answer(served.connect_and_send(half_a_body).await).await;
     assert_eq!((body_late.status, body_late.problem()), (503, json!("timeout")));
-}
-
-#[tokio::test]
-async fn a_client_that_never_reads_loses_its_place() {
-    // More than both sockets' buffers hold.
-    let large = get(|| async { "x".repeat(32 * 1024 * 1024) });
-    let limits = Limits { connections_max: 1, write: SHORT, ..Limits::default() };
-    let served = serve(Router::new().route("/large", large), limits).await;
-    let deaf = served.connect_and_send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!(served.ask("GET", "/livez").await.status, 200);
-    drop(deaf);
-}
-
-#[tokio::test]
-async fn beyond_the_limit_connections_wait_for_their_turn() {
-    #[derive(Default)]
-    struct Room {
-        inside: AtomicUsize,
-        most: AtomicUsize,
-        leave: Notify,
-    }
-    let room = Arc::new(Room::default());
-    let held = Arc::clone(&room);
-    let hold = get(move || {
-        let room = Arc::clone(&held);
-        async move {
-            let inside = room.inside.fetch_add(1, Ordering::SeqCst) + 1;
-            room.most.fetch_max(inside, Ordering::SeqCst);
-            room.leave.notified().await;
-            room.inside.fetch_sub(1, Ordering::SeqCst);
-        }
-    });
-    let served = serve(Router::new().route("/hold", hold), Limits { connections_max: 2, ..Limits::default() }).await;
-    let unlimited = serve(Router::new(), Limits::default()).await;
-
-    let request = "GET /hold HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let mut clients = Vec::new();
-    for _ in 0..5 {
-        clients.push(served.connect_and_send(request).await);
-    }
-    until("two are inside", || room.inside.load(Ordering::SeqCst) == 2).await;
-    // Time enough for a third to come in, if it could: other connections are made and served meanwhile.
-    for _ in 0..10 {
-        assert_eq!(unlimited.ask("GET", "/livez").await.status, 200);
-    }
-    for client in clients {
-        let leaving = async {
-            let mut tick = tokio::time::interval(Duration::from_millis(2));
-            loop {
-                tick.tick().await;
-                room.leave.notify_one();
-            }
-        };
-        tokio::select! {
-            answer = answer(client) => assert_eq!(answer.status, 200),
-            () = leaving => {}
-        }
-    }
-    assert_eq!(room.most.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -116,6 +116,44 @@ fn all_problems_of_all_settings_come_at_once() {
 }
 
 #[test]
+fn a_token_that_protects_nothing_is_refused_without_being_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = "0123456789abcdef-._~+/==";
+    parse(&[], &[("HTTP_TOKEN", good)]).unwrap();
+    parse(&["--http-token-file", &file("good", &format!("{good}\n"))], &[]).unwrap();
+    let (empty, short) = (file("empty", "\n"), file("short", "hunter2hunter2"));
+    let long = "hunter2".repeat(40);
+    for (environment, start) in [
+        (("HTTP_TOKEN", "hunter2"), "HTTP_TOKEN: (hidden) is shorter than 16 characters"),
+        (("HTTP_TOKEN", long.as_str()), "HTTP_TOKEN: (hidden) is longer than 256 characters"),
+        (("HTTP_TOKEN", "hunter2 hunter2 hunter2"), "HTTP_TOKEN: (hidden) has a character other than"),
+        (("HTTP_TOKEN", "hunter2=hunter2hunter2"), "HTTP_TOKEN: (hidden) has a character other than"),
+        (("HTTP_TOKEN", "hunter2hunter2hunter2\n"), "HTTP_TOKEN: (hidden) begins or ends with a line break"),
+        (("HTTP_TOKEN_FILE", &empty), "HTTP_TOKEN_FILE (--http-token-file): "),
+        (("HTTP_TOKEN_FILE", &short), "HTTP_TOKEN_FILE (--http-token-file): (hidden) is shorter"),
+        (
+            ("HTTP_TOKEN_FILE", "/nowhere/token"),
+            "HTTP_TOKEN_FILE (--http-token-file): \"/nowhere/token\" can't be read",
+        ),
+    ] {
+        let told = refused(parse(&[], &[environment]));
+        assert!(told.contains(&format!("1 problem in the configuration:\n  {start}")), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let both = refused(parse(&[], &[("HTTP_TOKEN", good), ("HTTP_TOKEN_FILE", &short)]));
+    assert!(both.contains("HTTP_TOKEN and HTTP_TOKEN_FILE (--http-token-file): are given both"), "{both}");
+    let parsed = parse(&[], &[("HTTP_TOKEN", good)]).unwrap();
+    assert!(!format!("{parsed:?}").contains(good), "{parsed:?}");
+    let flag = shown(parse(&["--http-token", good], &[]));
+    assert_eq!(flag.exit_code(), 2, "no argument: others can see those");
+}
+
+#[test]
 fn unknown_flags_and_words_end_with_2_and_help_and_version_with_0() {
     for arguments in [["--speed=1"].as_slice(), &["verify"], &["--rate"], &["--rate=1", "--rate=2"]] {
         assert_eq!(shown(parse(arguments, &[])).exit_code(), 2, "{arguments:?}");
@@ -152,7 +190,7 @@ fn help_lists_every_flag_with_its_variable_and_default() {
 fn the_declaration_is_sound_and_its_table_complete() {
     assert_eq!(PROGRAM.settings_faults::<ExampleSettings>(), Vec::<String>::new());
     let table = PROGRAM.settings_table::<ExampleSettings>();
-    assert_eq!(table.lines().count(), 2 + 7, "{table}");
+    assert_eq!(table.lines().count(), 2 + 9, "{table}");
     assert!(table.contains(
         "| `RATE` `--rate` | `1000` | an integer from 1 to 9000 records/s | Records a second |\n| `SASL_PASSWORD` | – |"
     ));

@@ -1,0 +1,102 @@
+//! Who gets a place.
+//!
+//! ```text
+//!                 ┌─ a place is free ──▶ every path, many requests, in turn
+//!   connection ───┤
+//!                 └─ all are taken ────▶ one request, at once: health is answered, all else is told to come again;
+//!                                        the newest so many, the oldest of them makes way
+//! ```
+//!
+//! What a connection is for is known only after its head, so those for whom there is no place are given a moment to say
+//! it. They can't take that from each other by saying nothing: whoever has waited longest makes way for the next, and a
+//! probe, which sends its request at once, is answered before its turn to go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{ACCEPT_PAUSE, Limits, connection};
+
+/// What is served, to whom.
+#[derive(Clone, Debug)]
+pub(super) struct Routes {
+    /// To whoever has a place.
+    pub(super) all: Router,
+    /// To whoever has none.
+    pub(super) health: Router,
+}
+
+/// Takes connections until `stop`.
+pub(super) async fn accept(listener: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let mut without_place = Newest::new(limits.without_place_max);
+    let mut connections = JoinSet::new();
+    while let Some(stream) = next(&listener, &stop).await {
+        // Answers are small and written at once: waiting to fill packets would only delay them. Not a reason to refuse.
+        let _ = stream.set_nodelay(true);
+        let (routes, stop) = (routes.clone(), stop.clone());
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            connections.spawn(async move {
+                connection::serve(stream, routes.all, limits.with_place, stop).await;
+                drop(place);
+            });
+        } else {
+            let served = connection::serve(stream, routes.health, limits.without_place, stop);
+            without_place.admit(connections.spawn(served));
+            // It has to get a look at its request before so many others come that it must go.
+            yield_now().await;
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.stop, all).await.is_err() {
+        debug!(event = "http_connections_cut_off", open = connections.len(), "HTTP connections cut off");
+    }
+}
+
+async fn next(listener: &TcpListener, stop: &CancellationToken) -> Option<TcpStream> {
+    let accepted = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return stream,
+                Err(error) => {
+                    warn!(event = "http_accept_failed", %error, "cannot accept an HTTP connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => None,
+        stream = accepted => Some(stream),
+    }
+}
+
+/// Tasks of which only the newest so many go on.
+struct Newest {
+    tasks: VecDeque<AbortHandle>,
+    tasks_max: usize,
+}
+
+impl Newest {
+    fn new(tasks_max: usize) -> Self {
+        Self { tasks: VecDeque::with_capacity(tasks_max), tasks_max }
+    }
+
+    fn admit(&mut self, task: AbortHandle) {
+        self.tasks.retain(|task| !task.is_finished());
+        if self.tasks.len() >= self.tasks_max
+            && let Some(oldest) = self.tasks.pop_front()
+        {
+            oldest.abort();
+        }
+        self.tasks.push_back(task);
+    }
+}

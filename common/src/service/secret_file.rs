@@ -1,0 +1,81 @@
+//! Secrets that are mounted as files, and reading the small files that settings name.
+
+use std::path::{Path, PathBuf};
+
+use super::config::{Problems, Secret};
+
+/// Largest file that is read: a bundle of every public authority is a quarter of it.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A secret that was given by itself, or what is in the file that was named instead; `None` where it was neither, or wrong.
+///
+/// `settings` are the names of both, `is_given` says whether the first one is set at all, and `secret` what became of it.
+pub(crate) fn secret_or_file(
+    settings: [&'static str; 2],
+    is_given: bool,
+    secret: Option<Secret>,
+    file: Option<PathBuf>,
+    problems: &mut Problems,
+) -> Option<Secret> {
+    match file {
+        Some(_) if is_given => {
+            problems.add(&settings, "are given both; give one of them");
+            None
+        }
+        Some(file) => {
+            let read = text_of(&file).and_then(|text| secret_of(&text));
+            read.map_err(|wrong| problems.add(&settings[1..], format!("{} {wrong}", shown(&file)))).ok()
+        }
+        None => secret,
+    }
+}
+
+/// What is in a file.
+///
+/// # Errors
+/// What is wrong with it and what would be right, after its name.
+pub(crate) fn text_of(file: &Path) -> Result<Vec<u8>, String> {
+    match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() => Err("is a folder; give the path of a file".to_owned()),
+        Ok(found) if found.len() > FILE_BYTES_MAX => {
+            Err(format!("is too large with {} bytes; give a file of at most {FILE_BYTES_MAX}", found.len()))
+        }
+        Ok(_) => {
+            std::fs::read(file).map_err(|error| format!("can't be read: {error}; give a file that this user may read"))
+        }
+        Err(error) => Err(format!("can't be read: {error}; give the path of a file that is there")),
+    }
+}
+
+/// The name of a file as a message repeats it.
+pub(crate) fn shown(file: &Path) -> String {
+    format!("{:?}", file.display().to_string())
+}
+
+/// The secret in a mounted file: its text, without the line break that editors leave at the end.
+fn secret_of(text: &[u8]) -> Result<Secret, String> {
+    let text =
+        std::str::from_utf8(text).map_err(|_| "is not UTF-8 text; give a file with the secret alone".to_owned())?;
+    let secret = text.strip_suffix('\n').unwrap_or(text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() || secret.chars().any(char::is_control) {
+        return Err("holds no secret, or more than one line; give a file with the secret alone".to_owned());
+    }
+    Ok(Secret::new(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gives_the_secret_without_the_line_break_at_its_end() {
+        for text in ["hunter2", "hunter2\n", "hunter2\r\n"] {
+            assert_eq!(secret_of(text.as_bytes()).unwrap().reveal(), "hunter2");
+        }
+        for bad in ["", "\n", "hunter2\nhunter3"] {
+            let told = secret_of(bad.as_bytes()).unwrap_err();
+            assert!(told.contains("more than one line") && !told.contains("hunter"), "{told}");
+        }
+    }
+}
