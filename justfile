@@ -65,6 +65,11 @@ page *ARGS:
     cargo build --release
     .ci/check-page.py {{ ARGS }}
 
+# Look at `consumer top` in a real terminal, by tmux (`--show` prints what it saw)
+top *ARGS:
+    cargo build --release -p demo -p consumer
+    .ci/check-top.py {{ ARGS }}
+
 # Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
 instructions *ARGS:
     .ci/count-instructions.py {{ ARGS }}

@@ -76,6 +76,7 @@ install_linters() {
   # Not of the linters, but what is missing should be missed early.
   if [ "$(uname -m)" = x86_64 ]; then need valgrind valgrind; fi
   need chromedriver chromium-driver
+  need tmux tmux
   if [ "$(cat "$TOOLS/venv/installed" 2>/dev/null)" != "${PYTHON_TOOLS[*]}" ]; then
     need python3 python3
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then

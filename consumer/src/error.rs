@@ -6,7 +6,7 @@ use common::{
     topics::TopicsError,
 };
 
-use crate::{migrate::MigrateError, restore::RestoreError, worker::WorkerError};
+use crate::{migrate::MigrateError, restore::RestoreError, top::TopError, worker::WorkerError};
 
 /// One line for whoever started it, and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum ConsumerError {
     /// The settings can't be changed.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// Nothing can be shown.
+    #[error(transparent)]
+    Top(#[from] TopError),
     /// A command was given without the confirmation it needs.
     #[error("{0}")]
     Unconfirmed(String),
@@ -41,6 +44,7 @@ impl Failure for ConsumerError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Http(error) => error.exit_code(),
+            Self::Top(error) => error.exit_code(),
             Self::Stopped => ExitCode::NotRight,
             Self::Unconfirmed(_) => ExitCode::Configuration,
             Self::Topics(error) if error.may_pass() => ExitCode::KafkaFault,

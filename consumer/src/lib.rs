@@ -41,6 +41,7 @@ pub mod settings;
 mod shift;
 pub mod summary;
 mod tail;
+pub mod top;
 pub mod verify;
 pub mod view;
 pub mod worker;

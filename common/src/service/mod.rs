@@ -29,6 +29,7 @@ mod process;
 
 pub use config::{Problems, Secret, Settings};
 pub use exit::{ExitCode, Failure};
+pub use healthcheck::reachable;
 pub use http::{Ops, OpsServer, error_response, json_response, try_again_response};
 pub use liveness::{Heartbeat, Liveness};
 pub use metrics::Metrics;
