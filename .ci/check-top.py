@@ -189,6 +189,7 @@ def by_keyboard(terminal: Terminal) -> None:
     terminal.press("p", "?")
     terminal.until("the keys", lambda: "Any key goes back" in terminal.text())
     terminal.press("x")
+    terminal.until("the keys gone", lambda: "Any key goes back" not in terminal.text())
     terminal.resize(ROOMY)
     terminal.until("everything at once", lambda: "╭ rejected " in terminal.text() and is_live(terminal))
 
@@ -198,17 +199,24 @@ def ends_by_signal(demo: Demo, terminal: Terminal) -> None:
     terminal.resize(SMALL)
     terminal.run("env", f"HTTP_LISTEN={demo.address}", "NO_COLOR=1", CONSUMER, "top")
     terminal.until("live on a small terminal", lambda: is_live(terminal) and "ledger balances" in terminal.text())
-    coloured = re.search(r"\x1b\[(3\d|4\d|9\d|38|48)[;m]", terminal.tmux("capture-pane", "-p", "-e"))
+    coloured = re.search(r"\x1b\[([34][0-8]|9\d|10\d)[;m]", terminal.tmux("capture-pane", "-p", "-e"))
     claim(coloured is None, f"colours in spite of NO_COLOR: {coloured!r}")
     os.kill(terminal.program(), signal.SIGTERM)
     terminal.until("the end by signal", lambda: terminal.is_as_it_was() and "ended with 0" in terminal.text())
+
+
+class Other(http.server.BaseHTTPRequestHandler):
+    """Knows no request, and keeps quiet about it."""
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
 
 
 def refuses(terminal: Terminal) -> None:
     nobody = free_address()
     terminal.run(CONSUMER, "top", "--url", f"http://{nobody}")
     terminal.until("nobody there", lambda: "ended with 1" in terminal.text() and "does not answer" in terminal.text())
-    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
     threading.Thread(target=other.serve_forever, daemon=True).start()
     terminal.run(CONSUMER, "top", "--url", f"http://127.0.0.1:{other.server_port}")
     terminal.until("no consumer", lambda: "ended with 1" in terminal.text() and "not as a consumer" in terminal.text())

@@ -41,7 +41,7 @@ pub const HELP: [(&str, &str); 7] = [
     ("Ctrl-C", "quit, whatever is shown"),
 ];
 
-/// What an event of the terminal asks for; `is_helping`: while the keys are explained, Esc ends only that.
+/// What an event of the terminal asks for; `is_helping`: while the keys are explained, any but those that quit end that.
 #[must_use]
 pub fn action(event: &Event, is_helping: bool) -> Option<Action> {
     let Event::Key(KeyEvent { code, modifiers, kind: KeyEventKind::Press, .. }) = *event else { return None };
@@ -49,8 +49,9 @@ pub fn action(event: &Event, is_helping: bool) -> Option<Action> {
         return matches!(code, KeyCode::Char('c' | 'd')).then_some(Action::Quit);
     }
     Some(match code {
-        KeyCode::Esc if is_helping => Action::Help,
-        KeyCode::Char('q') | KeyCode::Esc => Action::Quit,
+        KeyCode::Char('q') => Action::Quit,
+        _ if is_helping => Action::Help,
+        KeyCode::Esc => Action::Quit,
         KeyCode::Char('?') => Action::Help,
         KeyCode::Char('p' | ' ') => Action::Pause,
         KeyCode::Tab => Action::NextGrouping,
@@ -84,7 +85,9 @@ mod tests {
         }
         assert_eq!(action(&key(KeyCode::Char('c'), KeyModifiers::CONTROL), true), Some(Action::Quit));
         assert_eq!(plain(KeyCode::Char('c')), None);
-        assert_eq!(action(&key(KeyCode::Esc, KeyModifiers::NONE), true), Some(Action::Help));
+        for back in [KeyCode::Esc, KeyCode::Char('x'), KeyCode::F(7), KeyCode::Down] {
+            assert_eq!(action(&key(back, KeyModifiers::NONE), true), Some(Action::Help), "{back:?}");
+        }
         for (digit, grouping) in ('1'..='5').zip(Grouping::ALL) {
             assert_eq!(plain(KeyCode::Char(digit)), Some(Action::Group(grouping)));
         }

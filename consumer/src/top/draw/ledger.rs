@@ -31,7 +31,7 @@ pub(super) fn draw(area: Rect, figures: &Figures, theme: Theme, buffer: &mut Buf
     let name = Line::from(vec![Span::raw(" ledger "), Span::styled(format!("{verdict} "), theme.style(tone))]);
     let missing = figures.balance.ledger.missing_from_sequence;
     let tone = if missing > 0 { Tone::Bad } else { Tone::Quiet };
-    let missing = Span::styled(format!(" {} missing ", grouped(missing)), theme.style(tone));
+    let missing = Span::styled(format!(" missing from sequences: {} ", grouped(missing)), theme.style(tone));
     let block = named(name, theme).title(Line::from(missing).right_aligned());
     let equations = figures.balance.equations();
     let lines: Vec<Line<'_>> = equations.iter().flat_map(|equation| drawn(equation, &equations, theme)).collect();

@@ -42,7 +42,7 @@ pub const SMALLEST: (u16, u16) = (60, 16);
 const ROOMY: (u16, u16) = (110, 34);
 
 /// Rows below the totals, for dead letters and producers.
-const LOWER_ROWS_MIN: u16 = 11;
+const LOWER_ROWS_MIN: u16 = 12;
 
 /// Draws all of it, and gives how far each list can be scrolled.
 pub fn draw(area: Rect, model: &Model, now_ms: u64, theme: Theme, buffer: &mut Buffer) -> ScrollLimits {

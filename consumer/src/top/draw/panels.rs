@@ -108,6 +108,7 @@ fn totals(figures: &Figures, grouping: Grouping) -> Table {
 
 fn by_currency(cells: &BTreeMap<Clean, CurrencyCell>) -> Table {
     let all = cells.values().fold(0, |sum: u64, cell| sum.saturating_add(cell.cell.count));
+    let most = cells.values().map(|cell| cell.cell.count).max().unwrap_or(0);
     let mut cells: Vec<_> = cells.iter().collect();
     cells.sort_by_key(|(_, cell)| std::cmp::Reverse(cell.cell.count));
     let rows = cells.into_iter().map(|(code, CurrencyCell { cell, min_minor, max_minor })| {
@@ -115,7 +116,7 @@ fn by_currency(cells: &BTreeMap<Clean, CurrencyCell>) -> Table {
         vec![
             Cell::plain(code.as_str()),
             Cell::strong(grouped(cell.count)),
-            Cell::Bar(cell.count, all),
+            Cell::Bar(cell.count, most),
             Cell::plain(share(cell.count, all)),
             Cell::strong(number(cell.sum_minor.as_str())),
             Cell::quiet(number(&min_minor.to_string())),
@@ -140,12 +141,13 @@ fn by_group(groups: &figures::Grouping) -> Table {
     let mut groups: Vec<_> = groups.iter().map(|(name, cells)| (name, count(cells), cells)).collect();
     groups.sort_by_key(|&(_, count, _)| std::cmp::Reverse(count));
     let all = groups.iter().fold(0, |sum: u64, &(_, count, _)| sum.saturating_add(count));
+    let most = groups.first().map_or(0, |&(_, count, _)| count);
     let rows = groups.into_iter().map(|(name, count, cells)| {
         let [first, second, third] = sums(cells);
         vec![
             Cell::plain(name.words()),
             Cell::strong(grouped(count)),
-            Cell::Bar(count, all),
+            Cell::Bar(count, most),
             Cell::plain(share(count, all)),
             Cell::plain(first),
             Cell::plain(second),
@@ -191,7 +193,7 @@ fn windows(figures: &Figures) -> Table {
         let state = match (window.closed, window.revision) {
             (false, _) => Cell::Text("open".to_owned(), Tone::Accent),
             (true, 0) => Cell::plain("closed"),
-            (true, late) => Cell::Text(format!("closed, +{} late", grouped(late)), Tone::Warning),
+            (true, late) => Cell::plain(format!("closed, +{} late", grouped(late))),
         };
         vec![
             Cell::plain(time_of_day(&window.window_start)),

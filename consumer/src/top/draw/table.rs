@@ -11,7 +11,7 @@ use super::theme::{Theme, Tone};
 /// Blanks between two columns.
 const GAP: u16 = 2;
 /// Most cells of a bar, and fewest that say anything.
-const BAR_CELLS: std::ops::RangeInclusive<u16> = 6..=24;
+const BAR_CELLS: std::ops::RangeInclusive<u16> = 6..=40;
 /// A bar's end, in eighths of a cell.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 

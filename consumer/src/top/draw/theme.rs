@@ -52,7 +52,11 @@ impl Theme {
             Tone::Accent => (Some(Color::Cyan), Modifier::empty()),
             Tone::Other => (Some(Color::Magenta), Modifier::empty()),
         };
-        let style = Style::new().add_modifier(modifier);
+        let mut style = Style::new().add_modifier(modifier);
+        if tone != Tone::Quiet {
+            // Also on the edge of a box, which is dim.
+            style = style.remove_modifier(Modifier::DIM);
+        }
         colour.filter(|_| self.colours).map_or(style, |colour| style.fg(colour))
     }
 

@@ -4,7 +4,7 @@ use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
     text::Line,
-    widgets::{Block, BorderType, Paragraph, Sparkline, SparklineBar, Widget},
+    widgets::{Block, BorderType, Padding, Paragraph, Sparkline, SparklineBar, Widget},
 };
 
 use super::theme::{Theme, Tone};
@@ -19,6 +19,9 @@ use crate::{
 
 /// Rows of the tiles.
 pub(super) const TILES_ROWS: u16 = 4;
+
+/// Columns from which on a tile has one to spare.
+const PADDED_FROM: u16 = 24;
 
 /// A box with a name.
 pub(super) fn named<'a>(name: impl Into<Line<'a>>, theme: Theme) -> Block<'a> {
@@ -78,6 +81,7 @@ pub(super) fn age(ms: i64) -> String {
 /// A number with its name above and a word below; gives where that word stands.
 fn tile(area: Rect, name: &str, number: &str, below: &str, theme: Theme, buffer: &mut Buffer) -> Rect {
     let block = named(format!(" {name} "), theme);
+    let block = if area.width < PADDED_FROM { block } else { block.padding(Padding::left(1)) };
     let inner = block.inner(area);
     let lines = vec![Line::styled(number, theme.style(Tone::Strong)), Line::styled(below, theme.style(Tone::Quiet))];
     Paragraph::new(lines).block(block).render(area, buffer);
