@@ -39,7 +39,9 @@ pub(super) fn draw(
 ) {
     let [counted, rate, p99, lag] = Layout::horizontal([Constraint::Fill(1); 4]).areas(area);
     let ledger = &figures.balance.ledger;
-    let of_all = format!("of {} read", grouped(ledger.consumed));
+    let of_all = format!("of {}", grouped(ledger.consumed));
+    // Where the number leaves room for the word.
+    let of_all = if of_all.len() + 7 > counted.width.into() { of_all } else { of_all + " read" };
     tile(counted, "counted", &grouped(ledger.accepted), &of_all, theme, buffer);
     let newest = history.newest();
     let per_second = newest.rate.map_or_else(|| "–".to_owned(), grouped);
