@@ -82,6 +82,11 @@ alerts:
 metrics:
     cargo test -p e2e --test scenarios -- metrics
 
+# Look at `consumer top` in a real terminal, by tmux (`--show` prints what it saw)
+top *ARGS:
+    cargo build --release -p demo -p consumer
+    .ci/check-top.py {{ ARGS }}
+
 # Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
 instructions *ARGS:
     .ci/count-instructions.py {{ ARGS }}

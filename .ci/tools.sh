@@ -77,6 +77,7 @@ install_linters() {
   if [ "$(uname -m)" = x86_64 ]; then need valgrind valgrind; fi
   need chromedriver chromium-driver
   need promtool prometheus
+  need tmux tmux
   if [ "$(cat "$TOOLS/venv/installed" 2>/dev/null)" != "${PYTHON_TOOLS[*]}" ]; then
     need python3 python3
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then

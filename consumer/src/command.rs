@@ -1,4 +1,4 @@
-//! What the consumer can be asked to do: run, show the figures from outside, verify them, go on with
+//! What the consumer can be asked to do: run, show the figures from outside or live, verify them, go on with
 //! other settings, begin anew.
 
 use std::{future::Future, sync::Arc};
@@ -20,7 +20,7 @@ use crate::{
     restore::highest_snapshot,
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
-    verify,
+    top, verify,
     view::View,
 };
 
@@ -29,6 +29,8 @@ use crate::{
 pub enum ConsumerCommand {
     /// Print the ledger and the totals as the state topic has them, whoever is running
     Summary,
+    /// Show the figures of a running consumer in the terminal, live
+    Top(top::Arguments),
     /// Count the log again and compare every number with the snapshots: exit code 0 equal, 1 different, 2 could not
     /// check
     Verify(verify::Arguments),
@@ -52,6 +54,9 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
     match started.command {
         None => consume(started).await,
         Some(ConsumerCommand::Summary) => unless_stopped(&started.shutdown, summarise(&started.configuration)).await,
+        Some(ConsumerCommand::Top(asked)) => {
+            Ok(Box::pin(top::run(&asked, started.http_listen.address, &started.shutdown)).await?)
+        }
         Some(ConsumerCommand::Verify(asked)) => {
             Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)
         }

@@ -6,7 +6,9 @@ use common::{
     topics::TopicsError,
 };
 
-use crate::{dead_letters::DeadLettersError, migrate::MigrateError, restore::RestoreError, worker::WorkerError};
+use crate::{
+    dead_letters::DeadLettersError, migrate::MigrateError, restore::RestoreError, top::TopError, worker::WorkerError,
+};
 
 /// One line for whoever started it, and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,9 @@ pub enum ConsumerError {
     /// Dead letters can't be shown or sent again.
     #[error(transparent)]
     DeadLetters(#[from] DeadLettersError),
+    /// Nothing can be shown.
+    #[error(transparent)]
+    Top(#[from] TopError),
     /// A command was given without the confirmation it needs.
     #[error("{0}")]
     Unconfirmed(String),
@@ -44,6 +49,7 @@ impl Failure for ConsumerError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Http(error) => error.exit_code(),
+            Self::Top(error) => error.exit_code(),
             Self::Stopped => ExitCode::NotRight,
             Self::DeadLetters(error) => error.exit_code(),
             Self::Unconfirmed(_) => ExitCode::Configuration,

@@ -42,6 +42,7 @@ pub mod settings;
 mod shift;
 pub mod summary;
 mod tail;
+pub mod top;
 mod traces;
 pub mod verify;
 pub mod view;

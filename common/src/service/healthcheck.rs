@@ -48,8 +48,9 @@ pub(super) fn run(listen: SocketAddr, path: &str) -> ExitCode {
     }
 }
 
-/// What listens on all addresses is asked over loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+/// Where a process that listens at `listen` is asked from the same machine: over loopback, where it listens on all addresses.
+#[must_use]
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

@@ -1,0 +1,69 @@
+//! Keeps asking, and hands on what was heard. Whatever goes wrong is said and tried again, first soon, then every few
+//! seconds.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc::Sender, time::sleep};
+
+use super::{
+    client::{Api, Events},
+    figures::{Event, Producers, Readiness},
+};
+
+/// Wait before the first new attempt; it doubles with each that fails.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+/// Longest wait between two attempts.
+const RETRY_LAST: Duration = Duration::from_secs(5);
+/// Time between two questions about what events don't say.
+const ASIDES_INTERVAL: Duration = Duration::from_secs(5);
+/// Producers that are asked for.
+const PRODUCERS: &str = "/api/v1/producers?limit=50";
+
+/// What was heard of the consumer.
+#[derive(Debug)]
+pub enum Heard {
+    /// An event.
+    Event(Event),
+    /// There are no events, and why; they are being waited for again.
+    Lost(String),
+    /// What events don't say, as far as it was answered.
+    Asides(Option<Readiness>, Option<Producers>),
+}
+
+/// Listens to the events for ever: to `events` first, then over new connections.
+pub async fn listen(api: Api, events: Events, heard: Sender<Heard>) {
+    let mut wait = RETRY_FIRST;
+    let mut open = Ok(events);
+    loop {
+        let trouble = match &mut open {
+            Ok(events) => match events.next().await {
+                Ok(event) => {
+                    wait = RETRY_FIRST;
+                    if heard.send(Heard::Event(event)).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Err(trouble) => trouble.to_string(),
+            },
+            Err(trouble) => std::mem::take(trouble),
+        };
+        if heard.send(Heard::Lost(trouble)).await.is_err() {
+            return;
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(RETRY_LAST);
+        open = api.events().await.map_err(|trouble| trouble.to_string());
+    }
+}
+
+/// Asks for ever what events don't say.
+pub async fn ask(api: Api, heard: Sender<Heard>) {
+    loop {
+        let (readiness, producers) = tokio::join!(api.get("/readyz"), api.get(PRODUCERS));
+        if heard.send(Heard::Asides(readiness.ok(), producers.ok())).await.is_err() {
+            return;
+        }
+        sleep(ASIDES_INTERVAL).await;
+    }
+}
