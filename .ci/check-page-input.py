@@ -34,7 +34,8 @@ MALFORMED = [
     json.dumps({"time": "2026-11-20T19:12:00.000Z", "caught_up": True}),
     json.dumps({**figures(1), "summary": None}), json.dumps({**figures(1), "partitions": {}}), json.dumps({**figures(1), "windows": [None]}),
     json.dumps({**figures(1), "time": "2026-99-20T19:12:00.000Z"}), json.dumps({**figures(1), "latency": {"p50_us": "fast", "p99_us": 1}}),
-    json.dumps({**figures(1), "unmet": [7]}), json.dumps(figures(1))[:-40], json.dumps({**figures(1), "balance": {**figures(1)["balance"], "offsets": -1}}),
+    json.dumps({**figures(1), "unmet": [7]}), json.dumps(figures(1))[:-40],
+    json.dumps({**figures(1), "balance": {**figures(1)["balance"], "offsets": -1}}),
     json.dumps(figures(1)).replace('"consumed": 11000', '"consumed": 1e999'),
 ]
 # Of text (WCAG 2.2, AA), and of text that is large.
@@ -110,7 +111,8 @@ def figures_beyond_all_measure_keep_their_digits_or_say_that_they_cannot(fake: F
     def extreme() -> dict:
         event = figures(0, partitions=1_000)
         event["summary"]["totals"]["currency"] |= {
-            "KWD": {"count": 1, "sum_minor": huge, "min_minor": 1, "max_minor": 10**12}, "JPY": {"count": 1, "sum_minor": "-" + huge, "min_minor": 0, "max_minor": 0}}
+            "KWD": {"count": 1, "sum_minor": huge, "min_minor": 1, "max_minor": 10**12},
+            "JPY": {"count": 1, "sum_minor": "-" + huge, "min_minor": 0, "max_minor": 0}}
         counted = ledger(beyond, {"invalid_amount": 1})
         event["summary"]["ledger"] = event["balance"]["ledger"] = counted
         event["balance"]["offsets"] = beyond
@@ -372,7 +374,8 @@ def a_day_of_events_leaves_nothing_behind(fake: FakeConsumer, page: Page) -> Non
     page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": own})
     claim(page.count("consumed") > EVENTS_OF_A_DAY and page.state() == "live", f"the last of them: {page.text('consumed')}")
     (_, heap, nodes, listeners), last = measured[0], measured[-1]
-    print(f"    {EVENTS_OF_A_DAY} events: heap {heap / 1e6:.1f} to {last[1] / 1e6:.1f} MB, nodes {nodes} to {last[2]}, listeners {listeners} to {last[3]}")
+    heaps, counts = f"{heap / 1e6:.1f} to {last[1] / 1e6:.1f} MB", f"nodes {nodes} to {last[2]}, listeners {listeners} to {last[3]}"
+    print(f"    {EVENTS_OF_A_DAY} events: heap {heaps}, {counts}")
     claim(last[1] - heap < HEAP_GROWTH_MAX and last[2] - nodes < NODES_GROWTH_MAX and last[3] == listeners, f"it grows: {measured}")
 
 

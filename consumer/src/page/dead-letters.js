@@ -21,7 +21,8 @@ const content = letter => {
     value.append(made(element, "", words));
     list.append(made("dt", "", name), value);
   };
-  const size = letter.value_bytes === null ? "null" : `${grouped(letter.value_bytes)} bytes${letter.truncated ? ", of which only the first were kept" : ""}`;
+  const cut = letter.truncated ? ", of which only the first were kept" : "";
+  const size = letter.value_bytes === null ? "null" : `${grouped(letter.value_bytes)} bytes${cut}`;
   entry("rejected", letter.rejected_at && `${dayAndTime(letter.rejected_at)} UTC`);
   entry("sent", letter.timestamp && `${dayAndTime(letter.timestamp)} UTC`);
   entry("key", letter.key_text && printable(letter.key_text, TEXT_MAX), "code");
@@ -96,6 +97,7 @@ export class DeadLetters {
   }
 
   show(letters, now) {
-    keyed(this.list, letters.map(letter => ({ key: `${letter.partition}/${letter.offset}/${letter.rejected_at}`, letter, now })), ({ letter }) => make(letter), update);
+    const key = ({ partition, offset, rejected_at: rejectedAt }) => `${partition}/${offset}/${rejectedAt}`;
+    keyed(this.list, letters.map(letter => ({ key: key(letter), letter, now })), ({ letter }) => make(letter), update);
   }
 }

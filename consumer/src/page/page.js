@@ -66,7 +66,8 @@ const drawTiles = ({ ready = true, summary: { ledger }, partitions, latency, rat
   text("lag", live.length ? grouped(live.reduce((sum, { lag_records: lag }) => sum + lag, 0)) : "–");
   text("behind", behind.length ? seconds(Math.max(...behind)) : "");
   const of = live.length === partitions.length ? "records not read yet"
-    : live.length ? `records not read yet, of ${live.length} of ${partitions.length} partitions: those worked on here` : "known to the consumers that count, not here";
+    : live.length ? `records not read yet, of ${live.length} of ${partitions.length} partitions: those worked on here`
+      : "known to the consumers that count, not here";
   text("lag-note", behind.length ? `${of}, and how far behind that is` : of);
 };
 
@@ -124,7 +125,8 @@ const take = data => {
   }
   unreadable = "";
   if (!figures.caught_up) {
-    unfinished = figures.ready === false ? `The consumer is not ready: ${reasons(figures)}.` : "The consumer is still reading what has been counted so far.";
+    unfinished = figures.ready === false ? `The consumer is not ready: ${reasons(figures)}.`
+      : "The consumer is still reading what has been counted so far.";
     return;
   }
   unfinished = "";

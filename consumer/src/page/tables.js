@@ -59,8 +59,8 @@ export const drawPartitions = (partitions, now) => {
 /** Draws them, and gives what can be said of what they sent: text and state. */
 export const drawProducers = ({ producers, missing_from_sequence: missing, evicted, more }) => {
   const shown = producers.slice(0, ROWS_MAX);
-  tables.producers.draw(["producer", "partitions", "records"], shown.map(({ incarnation, partitions, records_numbered: numbered }) =>
-    [incarnation, grouped(partitions), grouped(numbered)]), more || producers.length > shown.length ? ["and more: /api/v1/producers", "", ""] : undefined);
+  const rows = shown.map(({ incarnation, partitions, records_numbered: numbered }) => [incarnation, grouped(partitions), grouped(numbered)]);
+  tables.producers.draw(["producer", "partitions", "records"], rows, more || producers.length > shown.length ? ["and more: /api/v1/producers", "", ""] : undefined);
   if (missing) return [`${grouped(missing)} records missing`, "bad"];
   return producers.length && !evicted ? ["nothing missing", "good"] : ["not known", ""];
 };
