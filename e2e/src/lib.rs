@@ -20,6 +20,7 @@ pub mod cluster;
 pub mod evidence;
 pub mod guardian;
 pub mod handmade;
+pub mod hostile;
 pub mod http;
 pub mod kafka;
 pub mod oracle;
