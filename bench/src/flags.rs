@@ -25,6 +25,8 @@ pub enum Measure {
     Latency(LatencySettings),
     /// From start to ready, and from kill -9 to caught up
     Restart(RestartSettings),
+    /// What a consumer counts under attack by HTTP clients, beside what it counts without; fails below 0.95
+    HostileHttp(HostileSettings),
     /// What a record costs with more partitions, consumers, accounts, bytes or records
     Scale(ScaleSettings),
     /// What larger loads need, worked out again from what `scale` measured last: after a change of prices or machines
@@ -88,6 +90,23 @@ pub struct LatencySettings {
 pub struct RestartSettings {
     /// Rounds, each with one kill
     #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Write bench/results; off for a trial
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub results: bool,
+}
+
+/// How an attack by HTTP is measured.
+#[derive(Debug, Args)]
+pub struct HostileSettings {
+    /// The load, records a second
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: u64,
+    /// Seconds without the attack, and as many with it
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
+    /// Rounds
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Write bench/results; off for a trial
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]

@@ -13,6 +13,7 @@
 pub mod agreement;
 pub mod cost;
 pub mod flags;
+pub mod hostile;
 pub mod latency;
 pub mod model;
 pub mod padding;
@@ -26,4 +27,4 @@ pub mod results;
 pub mod scale;
 pub mod throughput;
 
-pub use flags::{Flags, LatencySettings, Measure, RestartSettings, ScaleSettings, ThroughputSettings};
+pub use flags::{Flags, HostileSettings, LatencySettings, Measure, RestartSettings, ScaleSettings, ThroughputSettings};

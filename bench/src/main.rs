@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bench::{Flags, Measure, latency, restart, scale, throughput};
+use bench::{Flags, Measure, hostile, latency, restart, scale, throughput};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Measure::Throughput(settings) => throughput::measure(&settings),
         Measure::Latency(settings) => latency::measure(&settings),
         Measure::Restart(settings) => restart::measure(&settings),
+        Measure::HostileHttp(settings) => hostile::measure(&settings),
         Measure::Scale(settings) => scale::measure(&settings),
         Measure::Plan => scale::plan(),
     };

@@ -220,6 +220,8 @@ impl Results {
 
 /// Where most people look.
 pub const README: &str = "README.md";
+/// Where what is measured is explained.
+pub const EXPLANATION: &str = "bench/README.md";
 /// Where those look who plan a deployment.
 pub const CAPACITY: &str = "docs/capacity.md";
 
@@ -304,13 +306,20 @@ mod tests {
 
     #[test]
     fn documents_say_what_was_measured_last() {
-        let names = [("throughput", README), ("latency", README), ("restart", README)];
-        for (name, document) in names.into_iter().chain([("scale", CAPACITY), ("capacity", CAPACITY)]) {
-            let text = std::fs::read_to_string(folder().join("../..").join(document)).expect("it is in the repository");
-            let table = std::fs::read_to_string(folder().join(format!("{name}.md"))).expect("it is in the repository");
-            let block = format!("<!-- bench:{name} -->\n{table}<!-- /bench:{name} -->");
-            assert!(text.contains(&block), "{document} is behind bench/results/{name}.md");
+        let read = |path: PathBuf| std::fs::read_to_string(path).expect("it is in the repository");
+        let documents = [README, EXPLANATION, CAPACITY].map(|document| read(folder().join("../..").join(document)));
+        let mut tables = 0;
+        for entry in std::fs::read_dir(folder()).expect("it is in the repository") {
+            let path = entry.expect("it can be listed").path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".md")) else { continue };
+            let block = format!("<!-- bench:{name} -->\n{}<!-- /bench:{name} -->", read(path.clone()));
+            assert!(
+                documents.iter().any(|text| text.contains(&block)),
+                "no document says what bench/results/{name}.md does"
+            );
+            tables += 1;
         }
+        assert!(tables >= 5, "only {tables} tables");
     }
 
     #[test]

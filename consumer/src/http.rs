@@ -1,6 +1,9 @@
 //! The figures over HTTP: as JSON for programs, as a page for people. What the JSON says is [`crate::api`]'s.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json, Router,
@@ -12,7 +15,11 @@ use axum::{
 use common::service::{Readiness, error_response, json_response, try_again_response};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::spawn_blocking,
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -34,6 +41,9 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// Answers that are worked out at a time.
 const ANSWERS_MAX: usize = 2;
+/// How many times as long as it took to work an answer out its place stays empty: all who ask together take a fifth of
+/// [`ANSWERS_MAX`] processors at most, and counting has the rest.
+const REST: u32 = 4;
 
 /// The parts of the page: where, what, and the text.
 const PAGE: [(&str, &str, &str); 14] = [
@@ -101,9 +111,23 @@ impl Figures {
             return not_caught_up();
         }
         // Whoever waits too long for a place is told so by the limit that all requests have.
-        let _place = places.acquire().await.expect("the semaphore is never closed");
-        let working = spawn_blocking(move || json_response(StatusCode::OK, &answer(&view, &view.snapshots())));
-        working.await.expect("a task that panics stops the process")
+        let place = places.acquire_owned().await.expect("the semaphore is never closed");
+        let (ready, answered) = oneshot::channel();
+        // Not a part of the request, which its client can end: the place is taken for as long as the work goes on, and the
+        // rest after it. So there are as many of these tasks as places.
+        tokio::spawn(async move {
+            let working = spawn_blocking(move || {
+                let began = Instant::now();
+                let response = json_response(StatusCode::OK, &answer(&view, &view.snapshots()));
+                (response, began.elapsed())
+            });
+            let (response, took): (Response, Duration) = working.await.expect("a task that panics stops the process");
+            // Who asked may have gone.
+            let _ = ready.send(response);
+            sleep(took * REST).await;
+            drop(place);
+        });
+        answered.await.expect("a task that panics stops the process")
     }
 }
 
@@ -170,11 +194,66 @@ fn read<A, Q>(
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs, path::Path};
+    use std::{collections::BTreeSet, fs, path::Path, sync::mpsc};
 
-    use common::money::Currency;
+    use common::{
+        kafka::{Cluster, ConnectionSettings, Security},
+        money::Currency,
+        topics::TopicNames,
+    };
+    use futures_util::FutureExt as _;
 
-    use super::PAGE;
+    use super::*;
+
+    fn figures() -> Figures {
+        let view = Arc::new(View::default());
+        view.set_partitions(1);
+        view.set_caught_up(0);
+        Figures { view, letters: Arc::new(letters()), places: Arc::new(Semaphore::new(ANSWERS_MAX)) }
+    }
+
+    /// Nobody asks for them here.
+    fn letters() -> Served {
+        let nowhere = ConnectionSettings {
+            bootstrap_servers: Vec::new(),
+            client_id: "test".to_owned(),
+            security: Security::default(),
+        };
+        Served::new(&Cluster::new(nowhere), &TopicNames::new("t"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_place_of_an_answer_stays_empty_for_a_while_so_that_counting_goes_on() {
+        let figures = figures();
+        let hard_work = |_: &View, _: &[Arc<Snapshot>]| {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(5) {}
+        };
+        assert_eq!(figures.clone().whole(hard_work).await.status(), StatusCode::OK);
+        assert_eq!(figures.places.available_permits(), ANSWERS_MAX - 1);
+        sleep(Duration::from_millis(5) * REST - Duration::from_millis(1)).await;
+        assert_eq!(figures.places.available_permits(), ANSWERS_MAX - 1);
+        sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(figures.places.available_permits(), ANSWERS_MAX);
+    }
+
+    #[tokio::test]
+    async fn who_asks_and_goes_does_not_make_room_for_more_work_at_a_time() {
+        let figures = figures();
+        let (begin, begun) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let work = move |_: &View, _: &[Arc<Snapshot>]| {
+            begin.send(()).unwrap();
+            ended.recv().unwrap();
+        };
+        let asked = figures.clone().whole(work);
+        assert!(asked.now_or_never().is_none(), "it takes as long as it is made to");
+        spawn_blocking(move || begun.recv()).await.unwrap().unwrap();
+        assert_eq!(figures.places.available_permits(), ANSWERS_MAX - 1);
+        end.send(()).unwrap();
+        let all = figures.places.acquire_many(u32::try_from(ANSWERS_MAX).unwrap()).await;
+        assert_eq!(all.unwrap().num_permits(), ANSWERS_MAX);
+    }
 
     #[test]
     fn every_file_of_the_page_is_served() {

@@ -22,6 +22,7 @@ pub mod collector;
 pub mod evidence;
 pub mod guardian;
 pub mod handmade;
+pub mod hostile;
 pub mod http;
 pub mod kafka;
 pub mod oracle;

@@ -71,6 +71,15 @@ impl Process {
         self
     }
 
+    /// Where it serves HTTP.
+    ///
+    /// # Panics
+    /// When the process was not started with an address to serve at.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.http.expect("the scenario starts it with an HTTP address")
+    }
+
     /// The name of its files of output.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -201,7 +210,7 @@ impl Process {
     /// When the process was not started with an address to serve at.
     #[must_use]
     pub fn ask(&self, method: &str, path: &str) -> Option<http::Answer> {
-        http::ask(self.http.expect("the scenario starts it with an HTTP address"), method, path)
+        http::ask(self.address(), method, path)
     }
 
     /// The consumer's figures by HTTP; `None` while it has none to give.

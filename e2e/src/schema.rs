@@ -64,6 +64,16 @@ fn check(root: &Value, schema: &Value, path: &str, value: &Value, found: &mut Ve
             "enum" if !rule.as_array().is_some_and(|values| values.contains(value)) => {
                 found.push(format!("schema: {path} is none of {rule}: {value}"));
             }
+            "anyOf" => {
+                let fits = |schema| {
+                    let mut wrong = Vec::new();
+                    check(root, schema, path, value, &mut wrong);
+                    wrong.is_empty()
+                };
+                if !rule.as_array().expect("a list of schemas").iter().any(fits) {
+                    found.push(format!("schema: {path} is like none of {rule}: {value}"));
+                }
+            }
             "required" if value.is_object() => {
                 let missing = texts(rule).filter(|name| value.get(name).is_none());
                 found.extend(missing.map(|name| format!("schema: {path}/{name} is missing")));
@@ -189,6 +199,21 @@ mod tests {
         let found = violations_of_verification(&value).join("\n");
         for place in ["/verdict is none", "/dead_letters/there is missing", "/ledger/consumed is not of type"] {
             assert!(found.contains(place), "{place} is not in: {found}");
+        }
+    }
+
+    #[test]
+    fn cells_of_a_window_are_by_currency_or_by_type_and_nothing_else() {
+        let openapi: Value = serde_json::from_str(include_str!("../../consumer/src/api/openapi.json")).unwrap();
+        let cells = &openapi["components"]["schemas"]["window"]["properties"]["cells"];
+        let wrong = |value: &Value| violations_within(&openapi, cells, value).len();
+        let cell = json!({"count": 1, "sum_minor": "5"});
+        for good in [json!({}), json!({"EUR": cell}), json!({"purchase": {"EUR": cell}, "refund": {}})] {
+            assert_eq!(wrong(&good), 0, "{good}");
+        }
+        for bad in [json!({"EUR": {"count": 1}}), json!({"purchase": {"EUR": {"sum_minor": "5"}}}), json!([]), json!(1)]
+        {
+            assert_eq!(wrong(&bad), 1, "{bad}");
         }
     }
 

@@ -265,7 +265,13 @@ impl Program {
         let metrics = Metrics::new(&format!("tally_{}", self.name), self.version);
         let tracing = runtime.block_on(async { traces::start(service.traces, self.name, self.version, &metrics) });
         let (traces, exporting) = tracing.unzip();
-        let ops = Ops { readiness: Readiness::new(&shutdown), liveness: Liveness::default(), metrics, access: service.access, traces };
+        let ops = Ops {
+            readiness: Readiness::new(&shutdown),
+            liveness: Liveness::default(),
+            metrics,
+            access: service.access,
+            traces,
+        };
         let started = Started { configuration, command, http_listen: service.http_listen, shutdown, ops };
         tracing::debug!(event = "process_started", version = self.version, "{} {} starts", self.name, self.version);
         let ended = runtime.block_on(Box::pin(main(started)));

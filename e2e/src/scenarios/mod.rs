@@ -9,6 +9,7 @@ mod counting;
 mod crashes;
 mod groups;
 mod history;
+mod hostile;
 mod metrics;
 mod migrations;
 mod outages;
@@ -81,6 +82,7 @@ scenarios! {
     EveryBroker, Nothing, migrations::a_migration_under_load_keeps_the_totals_and_changes_windows_from_then_on;
     EveryBroker, Nothing, crashes::twenty_kills_of_the_consumer_change_no_total;
     EveryBroker, Nothing, counting::totals_equal_the_oracle;
+    EveryBroker, Nothing, hostile::clients_that_mean_harm_cost_no_record_and_health_is_answered_throughout;
     EveryBroker, Nothing, crashes::a_consumer_that_wakes_beside_its_successor_harms_nothing;
     EveryBroker, Nothing, crashes::a_killed_producer_leaves_every_acknowledged_record_and_no_gap;
     EveryBroker, Nothing, verify::verify_is_equal_at_rest_after_every_kind_of_fault;

@@ -55,6 +55,8 @@ where
     match timeout(limits.age_max, whole).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(event = "http_connection_ended_early", %error, "an HTTP connection ended early"),
-        Err(_) => debug!(event = "http_connection_cut_off", "an HTTP connection was cut off: it has lasted long enough"),
+        Err(_) => {
+            debug!(event = "http_connection_cut_off", "an HTTP connection was cut off: it has lasted long enough")
+        }
     }
 }
