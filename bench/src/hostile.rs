@@ -178,7 +178,6 @@ impl HostileResults {
             self.resident_mib_max,
             spread(|sample| sample.before),
             spread(|sample| sample.during),
-            #[expect(clippy::cast_precision_loss, reason = "some thousands")]
             spread(|sample| sample.attempts as f64),
             spread(|sample| sample.probe_ms_max),
         )

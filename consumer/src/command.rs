@@ -55,7 +55,8 @@ pub async fn run(started: Started<ConsumerSettings, ConsumerCommand>) -> Result<
         None => consume(started).await,
         Some(ConsumerCommand::Summary) => unless_stopped(&started.shutdown, summarise(&started.configuration)).await,
         Some(ConsumerCommand::Top(asked)) => {
-            Ok(Box::pin(top::run(&asked, started.http_listen.address, &started.shutdown)).await?)
+            let (listen, access) = (started.http_listen.address, &started.ops.access);
+            Ok(Box::pin(top::run(&asked, listen, access, &started.shutdown)).await?)
         }
         Some(ConsumerCommand::Verify(asked)) => {
             Ok(Box::pin(verify::run(&started.configuration, &asked, &started.shutdown)).await)

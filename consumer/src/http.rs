@@ -193,7 +193,7 @@ fn read<A, Q>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{collections::BTreeSet, fs, path::Path, sync::mpsc};
 
     use common::{
@@ -213,7 +213,7 @@ mod tests {
     }
 
     /// Nobody asks for them here.
-    fn letters() -> Served {
+    pub(crate) fn letters() -> Served {
         let nowhere = ConnectionSettings {
             bootstrap_servers: Vec::new(),
             client_id: "test".to_owned(),

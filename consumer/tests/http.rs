@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::kafka::{Cluster, ConnectionSettings, Security};
 use common::service::{Access, Liveness, Metrics, Ops, OpsServer, Readiness, Shutdown};
+use common::topics::TopicNames;
+use consumer::dead_letters::served::Served as Letters;
 use consumer::view::View;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,10 +36,18 @@ async fn served() -> Served {
         readiness: Readiness::new(&shutdown),
         liveness: Liveness::default(),
         metrics: Metrics::new("tally_test", "0"),
+        traces: None,
         access: Access::default(),
     };
     let view = Arc::new(View::default());
-    let router = consumer::http::router(Arc::clone(&view), CancellationToken::new());
+    let nowhere = ConnectionSettings {
+        bootstrap_servers: Vec::new(),
+        client_id: "test".to_owned(),
+        security: Security::default(),
+    };
+    let letters = Letters::new(&Cluster::new(nowhere), &TopicNames::new("t"));
+    let readiness = ops.readiness.clone();
+    let router = consumer::http::router(Arc::clone(&view), letters, readiness, CancellationToken::new());
     let server = OpsServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     Served { serving: server.serve(router, ops), view }
 }

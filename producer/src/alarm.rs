@@ -58,7 +58,7 @@ impl Clock {
             warn!(
                 event = "exact_alarm_unavailable",
                 %error, "no thread for exact times; sending up to 1 ms late"
-            )
+            );
         });
         Self { times: Some(times), rung, thread: thread.ok() }
     }

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, io, time::Duration};
 use axum::{
     body::{Body, BodyDataStream},
     http::{
-        HeaderMap, Request, Response, StatusCode,
-        header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT},
+        HeaderMap, HeaderValue, Request, Response, StatusCode,
+        header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
     },
 };
 use futures_util::StreamExt as _;
@@ -82,6 +82,8 @@ pub enum Trouble {
 #[derive(Clone, Debug)]
 pub struct Api {
     address: Address,
+    /// What shows that this process may ask; `None` where it has no token.
+    authorization: Option<HeaderValue>,
 }
 
 /// An answer whose body is still to come, over a connection of its own that ends with it.
@@ -93,10 +95,10 @@ struct Answer {
 }
 
 impl Api {
-    /// Of the consumer there.
+    /// Of the consumer there, to which `authorization` is shown.
     #[must_use]
-    pub fn new(address: Address) -> Self {
-        Self { address }
+    pub fn new(address: Address, authorization: Option<HeaderValue>) -> Self {
+        Self { address, authorization }
     }
 
     /// Where it is.
@@ -107,12 +109,14 @@ impl Api {
 
     /// The one place where requests are made: what every request has to carry goes here.
     fn request(&self, path: &str, accept: &str) -> Request<Body> {
-        Request::get(path)
+        let mut request = Request::get(path)
             .header(HOST, self.address.authority())
             .header(USER_AGENT, concat!("tally-top/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, accept)
             .body(Body::empty())
-            .expect("path and headers are plain ASCII")
+            .expect("path and headers are plain ASCII");
+        request.headers_mut().extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
+        request
     }
 
     /// Asks, over a connection of its own.
@@ -261,6 +265,7 @@ impl Events {
 mod tests {
     use std::sync::Arc;
 
+    use common::service::{Readiness, Shutdown};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
@@ -275,7 +280,7 @@ mod tests {
     };
 
     fn api(listener: &TcpListener) -> Api {
-        Api::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap())
+        Api::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(), None)
     }
 
     /// Answers one question with these bytes, and then does not close for as long as the test runs.
@@ -307,7 +312,9 @@ mod tests {
     async fn a_consumer_is_understood() {
         let view = Arc::new(View::default());
         view.set_partitions(1);
-        let router = crate::http::router(Arc::clone(&view), CancellationToken::new());
+        let readiness = Readiness::new(&Shutdown::manual());
+        let router =
+            crate::http::router(Arc::clone(&view), crate::http::tests::letters(), readiness, CancellationToken::new());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = api(&listener);
         let mut serving = JoinSet::new();

@@ -25,7 +25,7 @@ pub mod text;
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use common::service::{ExitCode, Failure, Shutdown};
+use common::service::{Access, ExitCode, Failure, Shutdown};
 use ratatui::crossterm::event::Event as TerminalEvent;
 use tokio::{
     sync::mpsc::{Receiver, channel},
@@ -88,7 +88,12 @@ impl Failure for TopError {
 ///
 /// # Errors
 /// [`TopError`], before anything is drawn; once something was, a consumer that is gone is waited for.
-pub async fn run(arguments: &Arguments, listen: SocketAddr, shutdown: &Shutdown) -> Result<ExitCode, TopError> {
+pub async fn run(
+    arguments: &Arguments,
+    listen: SocketAddr,
+    access: &Access,
+    shutdown: &Shutdown,
+) -> Result<ExitCode, TopError> {
     if !screen::is_there() {
         return Err(TopError::NoTerminal);
     }
@@ -97,7 +102,7 @@ pub async fn run(arguments: &Arguments, listen: SocketAddr, shutdown: &Shutdown)
         None if listen.port() == 0 => return Err(TopError::NoPort),
         None => Address::of_listener(listen),
     };
-    let api = Api::new(address);
+    let api = Api::new(address, access.authorization());
     let first = async {
         let mut events = api.events().await?;
         let first = events.next().await?;

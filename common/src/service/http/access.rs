@@ -34,6 +34,18 @@ impl Access {
         Self { token }
     }
 
+    /// What whoever asks a process with the same settings has to send as `Authorization`; `None` where anybody may ask.
+    ///
+    /// # Panics
+    /// Never: a token's characters may all stand in a header.
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        let token = self.token.as_ref()?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
+            .expect("a token is checked to hold nothing that could not stand in a header");
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     fn allows(&self, path: &str, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         HEALTH.contains(&path) || shown(headers).is_some_and(|shown| shown.ct_eq(token.reveal().as_bytes()).into())

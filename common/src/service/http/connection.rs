@@ -56,7 +56,7 @@ where
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(event = "http_connection_ended_early", %error, "an HTTP connection ended early"),
         Err(_) => {
-            debug!(event = "http_connection_cut_off", "an HTTP connection was cut off: it has lasted long enough")
+            debug!(event = "http_connection_cut_off", "an HTTP connection was cut off: it has lasted long enough");
         }
     }
 }
