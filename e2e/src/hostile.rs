@@ -150,7 +150,7 @@ fn read_some(stream: &mut TcpStream, bytes: usize) {
 
 fn event_streams(target: &Target) -> usize {
     target.hold(STREAMS, "GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n", STREAM_LOOKS, |stream| {
-        read_some(stream, 1 << 16)
+        read_some(stream, 1 << 16);
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use broker::{Broker, BrokerConfig};
 use common::kafka::{Cluster, ConnectionSettings, PartitionReader, Read, ReadOptions, Security};
 use common::service::config::Problems;
-use common::service::{Liveness, Metrics, Ops, Readiness, Settings as _, Shutdown};
+use common::service::{Access, Liveness, Metrics, Ops, Readiness, Settings as _, Shutdown};
 use common::wire::SequenceHeader;
 use producer::{Configuration, Producer, ProducerSettings};
 
