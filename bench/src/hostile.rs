@@ -164,6 +164,8 @@ impl HostileResults {
             let Spread { median, min, max } = Spread::of(self.samples.iter().map(of));
             format!("{} | {} to {}", grouped(median), grouped(min), grouped(max))
         };
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        let attempts = spread(|sample| sample.attempts as f64);
         let Spread { median, min, max } = self.ratio;
         format!(
             "{}; medians of {} rounds of twice {} s; {} records/s meanwhile. The consumer had {} MiB resident at most.\n\n\
@@ -178,7 +180,7 @@ impl HostileResults {
             self.resident_mib_max,
             spread(|sample| sample.before),
             spread(|sample| sample.during),
-            spread(|sample| sample.attempts as f64),
+            attempts,
             spread(|sample| sample.probe_ms_max),
         )
     }

@@ -1,5 +1,7 @@
 //! The consumer's routes as they are served, on a real socket: before there are figures, asked wrongly, and asked oddly.
 
+#![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
