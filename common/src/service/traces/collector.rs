@@ -67,7 +67,7 @@ impl Collector {
     /// # Errors
     /// [`NotTaken`] where it took none.
     pub(super) async fn send(&self, body: Bytes) -> Result<u64, NotTaken> {
-        let faulty = |cause: String| NotTaken { cause: self.advised(cause), may_pass: true };
+        let faulty = |cause: String| NotTaken { cause: self.advised(&cause), may_pass: true };
         let answered = timeout(REQUEST_LIMIT, Box::pin(self.ask(body))).await;
         let (status, answer) = answered
             .unwrap_or_else(|_| Err(format!("no answer within {} s", REQUEST_LIMIT.as_secs())))
@@ -75,7 +75,7 @@ impl Collector {
         if !status.is_success() {
             // The ones that OTLP/HTTP calls retryable.
             let may_pass = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-            return Err(NotTaken { cause: self.advised(format!("answered {status}")), may_pass });
+            return Err(NotTaken { cause: self.advised(&format!("answered {status}")), may_pass });
         }
         let partial = ExportTraceServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
         Ok(partial.and_then(|partial| u64::try_from(partial.rejected_spans).ok()).unwrap_or(0))
@@ -110,7 +110,7 @@ impl Collector {
         Ok(Box::new(self.tls.connect(name, plain).await.map_err(|error| error.to_string())?))
     }
 
-    fn advised(&self, cause: String) -> String {
+    fn advised(&self, cause: &str) -> String {
         let Endpoint { authority, port, .. } = &self.endpoint;
         let advice = if *port == GRPC_PORT { "; that port is usually gRPC's, OTLP by HTTP has 4318" } else { "" };
         format!("{authority}: {cause}{advice}")

@@ -146,8 +146,7 @@ mod tests {
         let mut problems = Problems::default();
         let (protocol, name) = (given("grpc"), given(""));
         let (endpoint, headers) = (given("collector:4318"), Some(Secret::new("hunter2")));
-        let wrong =
-            TraceSettings { endpoint: &endpoint, protocol: &protocol, headers: &headers, service_name: &name };
+        let wrong = TraceSettings { endpoint: &endpoint, protocol: &protocol, headers: &headers, service_name: &name };
         wrong.validate("consumer", &mut problems);
         let login = given("http://me:hunter2@collector:4318");
         settings(&login, &None).validate("consumer", &mut problems);
