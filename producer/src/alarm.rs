@@ -57,7 +57,8 @@ impl Clock {
         let thread = thread.inspect_err(|error| {
             warn!(
                 event = "exact_alarm_unavailable",
-                %error, "no thread for exact times; sending up to 1 ms late"
+                %error,
+                "no thread for exact times; sending up to 1 ms late"
             );
         });
         Self { times: Some(times), rung, thread: thread.ok() }

@@ -96,7 +96,7 @@ fn gap(dice: &mut Dice, ratio: f64) -> u64 {
         clippy::cast_sign_loss,
         reason = "not negative; beyond 64 bits it is the end"
     )]
-    let gap = (chance.ln() / (1.0 - ratio).ln()) as u64;
+    let gap = (chance.ln() / (-ratio).ln_1p()) as u64;
     gap
 }
 
@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn a_share_of_one_is_all_and_of_none_is_none() {
         assert_eq!(drawn(&mut tracing(1.0, 7, 1), 3).len(), 300);
-        assert_eq!(drawn(&mut tracing(0.0, 7, 1), 1_000).len(), 0);
+        for next_to_none in [0.0, f64::MIN_POSITIVE, 1e-20] {
+            assert_eq!(drawn(&mut tracing(next_to_none, 7, 1), 1_000).len(), 0);
+        }
     }
 
     #[test]
