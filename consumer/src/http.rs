@@ -215,7 +215,7 @@ pub(crate) mod tests {
     /// Nobody asks for them here.
     pub(crate) fn letters() -> Served {
         let nowhere = ConnectionSettings {
-            bootstrap_servers: Vec::new(),
+            bootstrap_servers: vec!["127.0.0.1:1".to_owned()],
             client_id: "test".to_owned(),
             security: Security::default(),
         };

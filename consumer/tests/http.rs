@@ -45,7 +45,7 @@ async fn served() -> Served {
     };
     let view = Arc::new(View::default());
     let nowhere = ConnectionSettings {
-        bootstrap_servers: Vec::new(),
+        bootstrap_servers: vec!["127.0.0.1:1".to_owned()],
         client_id: "test".to_owned(),
         security: Security::default(),
     };

@@ -315,6 +315,6 @@ mod tests {
             Record { value: None, ..whole.clone() },
         ];
         let journal = journal(&strangers);
-        assert_eq!((journal.claimed(), journal.unsent(0).len(), journal.next_offset()), (0, 0, 6));
+        assert_eq!((journal.claimed(), journal.unsent(0).len(), journal.next_offset()), (0, 0, 7));
     }
 }

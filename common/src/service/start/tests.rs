@@ -190,7 +190,7 @@ fn help_lists_every_flag_with_its_variable_and_default() {
 fn the_declaration_is_sound_and_its_table_complete() {
     assert_eq!(PROGRAM.settings_faults::<ExampleSettings>(), Vec::<String>::new());
     let table = PROGRAM.settings_table::<ExampleSettings>();
-    assert_eq!(table.lines().count(), 2 + 9, "{table}");
+    assert_eq!(table.lines().count(), 2 + 13, "{table}");
     assert!(table.contains(
         "| `RATE` `--rate` | `1000` | an integer from 1 to 9000 records/s | Records a second |\n| `SASL_PASSWORD` | – |"
     ));
