@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::response::sse::{Event, Sse};
 use futures_util::stream;
 use tokio::io::{DuplexStream, duplex};
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, interval_at, sleep};
 
 use super::*;
 
@@ -172,7 +172,8 @@ async fn a_stream_of_events_that_is_read_goes_on_for_an_hour_and_one_that_is_not
 async fn a_connection_that_is_kept_busy_is_asked_to_come_again_in_the_end() {
     let mut client = connected(Router::new().route("/ok", get(|| async { "ok" })), 1_024);
     let began = Instant::now();
-    let mut ticks = interval(Duration::from_secs(1));
+    // Between the seconds, so that none falls together with the end.
+    let mut ticks = interval_at(began + Duration::from_millis(500), Duration::from_secs(1));
     let mut answers = 0;
     loop {
         ticks.tick().await;
