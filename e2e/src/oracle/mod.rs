@@ -14,6 +14,7 @@
 //! counted and closed takes a few hundred kilobytes, so a log of any length can be counted partition by partition.
 
 mod compare;
+mod headers;
 mod history;
 mod ids;
 mod lists;
