@@ -10,6 +10,7 @@ is asked for again until it holds, or too long.
 """
 
 import contextlib
+import http.client
 import json
 import pathlib
 import re
@@ -50,7 +51,7 @@ def get(url: str) -> str | None:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.read().decode()
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, OSError, http.client.HTTPException):
         return None
 
 

@@ -86,8 +86,10 @@ def look(demo: Demo, page: Page) -> None:
     failed = [line for line in page.console() if "net::ERR" not in line]
     claim(failed == [], f"errors in the console: {failed}")
     asked = {url.removeprefix(demo.url) for url in page.requests() if not url.startswith("data:")}
-    # Whatever else it asked could be answered with an error by a consumer that is well, which browsers write into the console.
-    other = {path for path in asked if path not in ("/", "/api/v1/events") and not path.startswith("/page/")}
+    # Anything else could be answered with an error by a consumer that is well, which browsers write into the console. Dead letters
+    # are asked for only where an event offers them.
+    own = ("/page/", "/api/v1/dead-letters?")
+    other = {path for path in asked if path not in ("/", "/api/v1/events") and not path.startswith(own)}
     claim(other == set(), f"the page asked for {other}")
 
 

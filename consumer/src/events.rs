@@ -50,7 +50,7 @@ pub struct Events {
     view: Arc<View>,
     readiness: Readiness,
     places: Arc<Semaphore>,
-    latest: Mutex<Option<Latest>>,
+    latest: Arc<Mutex<Option<Latest>>>,
     stopping: CancellationToken,
 }
 
@@ -65,7 +65,7 @@ impl Events {
     /// Of what `view` shows and what `readiness` says, until `stopping`.
     #[must_use]
     pub fn new(view: Arc<View>, readiness: Readiness, stopping: CancellationToken) -> Self {
-        Self { view, readiness, places: Arc::new(Semaphore::new(STREAMS_MAX)), latest: Mutex::default(), stopping }
+        Self { view, readiness, places: Arc::new(Semaphore::new(STREAMS_MAX)), latest: Arc::default(), stopping }
     }
 
     /// Events for one more connection, unless there are too many.
@@ -92,20 +92,23 @@ impl Events {
         })
     }
 
-    /// The figures, worked out within the last second, and not on a thread that others wait for.
+    /// The figures, worked out within the last second, and not on a thread that others wait for. Who goes away meanwhile neither
+    /// ends that nor has it begun anew by the next.
     async fn current(&self) -> Arc<str> {
-        let mut latest = self.latest.lock().await;
+        let mut latest = Arc::clone(&self.latest).lock_owned().await;
         if let Some(known) = latest.as_ref().filter(|known| known.made_at.elapsed() < FRESH_FOR) {
             return Arc::clone(&known.text);
         }
-        let folded = self.view.latencies().with(Stage::Folded, Histogram::clone);
-        let before = latest.take().filter(|known| known.made_at.elapsed() < LATENCY_SPAN_MAX);
-        let latency = before.and_then(|known| between(&known.folded, &folded));
         let (view, readiness) = (Arc::clone(&self.view), self.readiness.clone());
-        let making = spawn_blocking(move || figures(&view, &readiness, latency.as_ref()).to_string());
-        let text: Arc<str> = making.await.expect("a task that panics stops the process").into();
-        *latest = Some(Latest { made_at: Instant::now(), text: Arc::clone(&text), folded });
-        text
+        let making = spawn_blocking(move || {
+            let folded = view.latencies().with(Stage::Folded, Histogram::clone);
+            let before = latest.take().filter(|known| known.made_at.elapsed() < LATENCY_SPAN_MAX);
+            let latency = before.and_then(|known| between(&known.folded, &folded));
+            let text: Arc<str> = figures(&view, &readiness, latency.as_ref()).to_string().into();
+            *latest = Some(Latest { made_at: Instant::now(), text: Arc::clone(&text), folded });
+            text
+        });
+        making.await.expect("a task that panics stops the process")
     }
 }
 
@@ -234,6 +237,14 @@ mod tests {
         let short = in_short(&answer);
         assert_eq!((&short["producers"], &short["more"]), (&json!([expected]), &json!(true)));
         assert_eq!((&short["missing_from_sequence"], &short["evicted"]), (&json!(3), &json!(2)));
+    }
+
+    #[tokio::test]
+    async fn who_comes_and_goes_does_not_have_them_worked_out_again_and_again() {
+        let events = events();
+        // Polled once, which begins the work, and given up.
+        assert!(futures_util::FutureExt::now_or_never(events.current()).is_none());
+        assert!(events.latest.lock().await.is_some(), "what was begun is ended and kept for the next");
     }
 
     #[tokio::test(start_paused = true)]

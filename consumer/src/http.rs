@@ -1,25 +1,16 @@
 //! The figures over HTTP: as JSON for programs, as a page for people. What the JSON says is [`crate::api`]'s.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use common::service::{Readiness, error_response, json_response, try_again_response};
+use common::service::{Readiness, Turns, error_response, json_response, try_again_response};
 use serde::Serialize;
-use serde_json::Value;
-use tokio::{
-    sync::{Semaphore, oneshot},
-    task::spawn_blocking,
-    time::sleep,
-};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,9 +32,6 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// Answers that are worked out at a time.
 const ANSWERS_MAX: usize = 2;
-/// How many times as long as it took to work an answer out its place stays empty: all who ask together take a fifth of
-/// [`ANSWERS_MAX`] processors at most, and counting has the rest.
-const REST: u32 = 4;
 
 /// The parts of the page: where, what, and the text.
 const PAGE: [(&str, &str, &str); 14] = [
@@ -71,7 +59,7 @@ pub fn router(view: Arc<View>, letters: Served, readiness: Readiness, stopping: 
     let page = PAGE.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || page(content_type, text)))
     });
-    let figures = Figures { view, letters: Arc::new(letters), places: Arc::new(Semaphore::new(ANSWERS_MAX)) };
+    let figures = Figures { view, letters: Arc::new(letters), places: Turns::new(ANSWERS_MAX) };
     page.route("/api/v1/events", get(async move || events.answer()))
         .route("/api/v1/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/api/v1/summary", get(summary))
@@ -96,7 +84,7 @@ fn page(content_type: &'static str, text: &'static str) -> impl IntoResponse {
 struct Figures {
     view: Arc<View>,
     letters: Arc<Served>,
-    places: Arc<Semaphore>,
+    places: Turns,
 }
 
 impl Figures {
@@ -110,24 +98,7 @@ impl Figures {
         if !view.is_caught_up() {
             return not_caught_up();
         }
-        // Whoever waits too long for a place is told so by the limit that all requests have.
-        let place = places.acquire_owned().await.expect("the semaphore is never closed");
-        let (ready, answered) = oneshot::channel();
-        // Not a part of the request, which its client can end: the place is taken for as long as the work goes on, and the
-        // rest after it. So there are as many of these tasks as places.
-        tokio::spawn(async move {
-            let working = spawn_blocking(move || {
-                let began = Instant::now();
-                let response = json_response(StatusCode::OK, &answer(&view, &view.snapshots()));
-                (response, began.elapsed())
-            });
-            let (response, took): (Response, Duration) = working.await.expect("a task that panics stops the process");
-            // Who asked may have gone.
-            let _ = ready.send(response);
-            sleep(took * REST).await;
-            drop(place);
-        });
-        answered.await.expect("a task that panics stops the process")
+        places.take(move || json_response(StatusCode::OK, &answer(&view, &view.snapshots()))).await
     }
 }
 
@@ -178,8 +149,9 @@ async fn partitions(State(figures): State<Figures>) -> Response {
     figures.whole(|view, snapshots| PartitionsAnswer::of(view, snapshots, now_ms())).await
 }
 
-async fn latency(State(figures): State<Figures>) -> Json<Value> {
-    Json(figures.view.latencies().to_json())
+async fn latency(State(figures): State<Figures>) -> Response {
+    let Figures { view, places, .. } = figures;
+    places.take(move || json_response(StatusCode::OK, &view.latencies().to_json())).await
 }
 
 /// What is asked for, or the answer that says all that is wrong with it.
@@ -194,14 +166,22 @@ fn read<A, Q>(
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::{collections::BTreeSet, fs, path::Path, sync::mpsc};
+    use std::{
+        collections::BTreeSet,
+        fs,
+        path::Path,
+        sync::mpsc,
+        time::{Duration, Instant},
+    };
 
     use common::{
         kafka::{Cluster, ConnectionSettings, Security},
         money::Currency,
+        service::http::REST,
         topics::TopicNames,
     };
     use futures_util::FutureExt as _;
+    use tokio::{task::spawn_blocking, time::sleep};
 
     use super::*;
 
@@ -209,7 +189,7 @@ pub(crate) mod tests {
         let view = Arc::new(View::default());
         view.set_partitions(1);
         view.set_caught_up(0);
-        Figures { view, letters: Arc::new(letters()), places: Arc::new(Semaphore::new(ANSWERS_MAX)) }
+        Figures { view, letters: Arc::new(letters()), places: Turns::new(ANSWERS_MAX) }
     }
 
     /// Nobody asks for them here.
@@ -230,11 +210,11 @@ pub(crate) mod tests {
             while began.elapsed() < Duration::from_millis(5) {}
         };
         assert_eq!(figures.clone().whole(hard_work).await.status(), StatusCode::OK);
-        assert_eq!(figures.places.available_permits(), ANSWERS_MAX - 1);
+        assert_eq!(figures.places.places().available_permits(), ANSWERS_MAX - 1);
         sleep(Duration::from_millis(5) * REST - Duration::from_millis(1)).await;
-        assert_eq!(figures.places.available_permits(), ANSWERS_MAX - 1);
+        assert_eq!(figures.places.places().available_permits(), ANSWERS_MAX - 1);
         sleep(Duration::from_secs(3_600)).await;
-        assert_eq!(figures.places.available_permits(), ANSWERS_MAX);
+        assert_eq!(figures.places.places().available_permits(), ANSWERS_MAX);
     }
 
     #[tokio::test]
@@ -249,9 +229,9 @@ pub(crate) mod tests {
         let asked = figures.clone().whole(work);
         assert!(asked.now_or_never().is_none(), "it takes as long as it is made to");
         spawn_blocking(move || begun.recv()).await.unwrap().unwrap();
-        assert_eq!(figures.places.available_permits(), ANSWERS_MAX - 1);
+        assert_eq!(figures.places.places().available_permits(), ANSWERS_MAX - 1);
         end.send(()).unwrap();
-        let all = figures.places.acquire_many(u32::try_from(ANSWERS_MAX).unwrap()).await;
+        let all = figures.places.places().acquire_many(u32::try_from(ANSWERS_MAX).unwrap()).await;
         assert_eq!(all.unwrap().num_permits(), ANSWERS_MAX);
     }
 

@@ -55,7 +55,7 @@ fn check(root: &Value, schema: &Value, path: &str, value: &Value, found: &mut Ve
         match keyword.as_str() {
             "$ref" => check(root, definition(root, rule), path, value, found),
             "type" if !has_type(rule, value) => found.push(format!("schema: {path} is not of type {rule}: {value}")),
-            "minimum" if value.as_i64() < rule.as_i64() => {
+            "minimum" if value.as_i64().is_some_and(|number| Some(number) < rule.as_i64()) => {
                 found.push(format!("schema: {path} is below {rule}: {value}"));
             }
             "pattern" if value.as_str().is_some_and(|text| !matches(rule, text)) => {

@@ -8,6 +8,7 @@
 
 mod accept;
 
+use super::http::Turns;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::encoding::prometheus_protobuf;
@@ -27,6 +28,7 @@ pub const PROTOBUF_CONTENT_TYPE: &str =
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registries: Arc<Mutex<Registries>>,
+    turns: Turns,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Metrics {
         program.register("build", "The version that runs", build);
         let mut process = Registry::with_prefix("process");
         process.register_collector(Box::new(ProcessCollector::starting_now()));
-        Self { registries: Arc::new(Mutex::new(Registries { program, process })) }
+        Self { registries: Arc::new(Mutex::new(Registries { program, process })), turns: Turns::new(1) }
     }
 
     /// Registers a metric and gives it back: `let sent = metrics.register("records_sent", "…", Counter::default())`.
@@ -88,6 +90,13 @@ impl Metrics {
         } else {
             (CONTENT_TYPE, self.encode().into_bytes())
         }
+    }
+
+    /// The same, one at a time and off the threads that count: a scrape reads histograms and files of the kernel, and nobody
+    /// should keep others from counting by asking for it all the time.
+    pub(super) async fn answer_in_turn(&self, accept: Option<&str>) -> (&'static str, Vec<u8>) {
+        let (metrics, accept) = (self.clone(), accept.map(str::to_owned));
+        self.turns.take(move || metrics.answer(accept.as_deref())).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Registries> {

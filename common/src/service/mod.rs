@@ -32,7 +32,7 @@ pub(crate) mod secret_file;
 pub use config::{Problems, Secret, Settings};
 pub use exit::{ExitCode, Failure};
 pub use healthcheck::reachable;
-pub use http::{Access, Ops, OpsServer, error_response, json_response, try_again_response};
+pub use http::{Access, Ops, OpsServer, Turns, error_response, json_response, try_again_response};
 pub use liveness::{Heartbeat, Liveness};
 pub use metrics::Metrics;
 pub use readiness::{Condition, Readiness};

@@ -2,8 +2,8 @@
 //! have no use for it.
 
 use super::{
-    BYTES_MAX, BYTES_MAX_DEFAULT, DEAD_LETTER_BYTES_EXTRA, DERIVED_RETENTION_MS, TopicNames, TopicsError, create,
-    number,
+    BYTES_MAX, BYTES_MAX_DEFAULT, DEAD_LETTER_BYTES_EXTRA, DERIVED_RETENTION_MS, TIMESTAMP_AFTER_MS_MAX, TopicNames,
+    TopicsError, create, number,
 };
 use crate::kafka::{Admin, Cluster, TopicRequest, TopicState};
 
@@ -23,7 +23,8 @@ pub async fn ensure_redrives(cluster: &Cluster, names: &TopicNames, make: bool) 
         None => return Ok(false),
     };
     let letters = admin.topic(&names.dead_letters).await?;
-    check_redrives(names, &journal, letters.as_ref())?;
+    let transactions = admin.topic(&names.transactions).await?;
+    check_redrives(names, &journal, [letters.as_ref(), transactions.as_ref()])?;
     Ok(true)
 }
 
@@ -31,12 +32,22 @@ fn redrives_request(names: &TopicNames) -> TopicRequest {
     let configs = vec![
         ("cleanup.policy", "delete".to_owned()),
         ("retention.ms", REDRIVES_RETENTION_MS.to_string()),
+        // Brokers may have a limit for each partition, and this topic has one only.
+        ("retention.bytes", "-1".to_owned()),
+        // As the transactions topic has it: what that would refuse is not claimed.
+        ("message.timestamp.after.max.ms", TIMESTAMP_AFTER_MS_MAX.to_string()),
         (BYTES_MAX, (BYTES_MAX_DEFAULT + DEAD_LETTER_BYTES_EXTRA).to_string()),
     ];
     TopicRequest::new(&names.redrives, 1, configs)
 }
 
-fn check_redrives(names: &TopicNames, journal: &TopicState, letters: Option<&TopicState>) -> Result<(), TopicsError> {
+/// `others`: the dead letters and the transactions. A letter may be written anew, by a reset, as long as its record is there, and is
+/// there for its own retention then.
+fn check_redrives(
+    names: &TopicNames,
+    journal: &TopicState,
+    others: [Option<&TopicState>; 2],
+) -> Result<(), TopicsError> {
     let topic = &names.redrives;
     let unsuitable = |problem, advice| Err(TopicsError::Unsuitable { topic: topic.clone(), problem, advice });
     if journal.partitions != 1 {
@@ -51,14 +62,22 @@ fn check_redrives(names: &TopicNames, journal: &TopicState, letters: Option<&Top
         let advice = format!("Set it: kafka-configs --alter --topic {topic} --add-config cleanup.policy=delete");
         return unsuitable(problem, advice);
     }
+    if number(&journal.configs, "retention.bytes").is_some_and(|bytes| bytes >= 0) {
+        let problem =
+            format!("has retention.bytes={}, and would forget what was sent again", journal.configs["retention.bytes"]);
+        let advice = format!("Lift it: kafka-configs --alter --topic {topic} --add-config retention.bytes=-1");
+        return unsuitable(problem, advice);
+    }
     // Below 0: for ever.
     let kept_ms =
         |state: &TopicState| number(&state.configs, "retention.ms").map(|ms| if ms < 0 { i64::MAX } else { ms });
-    let (Some(kept), Some(needed)) = (kept_ms(journal), letters.and_then(kept_ms)) else { return Ok(()) };
-    if kept < needed {
+    let needed = others.map(|other| other.and_then(kept_ms).unwrap_or(0)).into_iter().fold(0, i64::saturating_add);
+    if kept_ms(journal).is_some_and(|kept| kept < needed) {
         let needed = if needed == i64::MAX { -1 } else { needed };
-        let problem =
-            format!("has retention.ms={kept}, less than {}: it would forget what was sent again", names.dead_letters);
+        let problem = format!(
+            "has retention.ms={}, less than {} and {} together: it would forget what was sent again",
+            journal.configs["retention.ms"], names.dead_letters, names.transactions
+        );
         let advice = format!("Raise it: kafka-configs --alter --topic {topic} --add-config retention.ms={needed}");
         return unsuitable(problem, advice);
     }
@@ -68,6 +87,7 @@ fn check_redrives(names: &TopicNames, journal: &TopicState, letters: Option<&Top
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::TRANSACTIONS_RETENTION_MS;
 
     fn state(partitions: i32, configs: &[(&str, &str)]) -> TopicState {
         let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -77,13 +97,16 @@ mod tests {
     #[test]
     fn a_journal_that_would_forget_or_has_no_order_is_refused_with_what_mends_it() {
         let names = TopicNames::new("t");
-        let letters = state(6, &[("retention.ms", "1000")]);
-        let check = |journal: &TopicState, letters: &TopicState| check_redrives(&names, journal, Some(letters));
+        let (letters, transactions) = (state(6, &[("retention.ms", "700")]), state(6, &[("retention.ms", "300")]));
+        let check = |journal: &TopicState, letters: &TopicState| {
+            check_redrives(&names, journal, [Some(letters), Some(&transactions)])
+        };
         assert!(check(&state(1, &[("retention.ms", "1000"), ("cleanup.policy", "delete")]), &letters).is_ok());
-        assert!(check(&state(1, &[("retention.ms", "-1")]), &letters).is_ok());
+        assert!(check(&state(1, &[("retention.ms", "-1"), ("retention.bytes", "-1")]), &letters).is_ok());
         assert!(check(&state(1, &[]), &letters).is_ok(), "configs that may not be read");
         for (journal, told) in [
             (state(1, &[("retention.ms", "999")]), "retention.ms=1000"),
+            (state(1, &[("retention.bytes", "402653184")]), "retention.bytes=-1"),
             (state(2, &[]), "delete it"),
             (state(1, &[("cleanup.policy", "compact")]), "cleanup.policy=delete"),
         ] {
@@ -96,11 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_that_is_made_outlives_dead_letters() {
+    fn the_journal_that_is_made_outlives_dead_letters_and_whatever_makes_them_anew() {
         let names = TopicNames::new("t");
         let request = redrives_request(&names);
         let made = TopicState { partitions: request.partitions, configs: request.configs_as_map() };
-        let letters = state(6, &[("retention.ms", &DERIVED_RETENTION_MS.to_string())]);
-        assert!(check_redrives(&names, &made, Some(&letters)).is_ok());
+        let kept = |ms: i64| state(6, &[("retention.ms", &ms.to_string())]);
+        let (letters, transactions) = (kept(DERIVED_RETENTION_MS), kept(TRANSACTIONS_RETENTION_MS));
+        assert!(check_redrives(&names, &made, [Some(&letters), Some(&transactions)]).is_ok());
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use common::kafka::{Cluster, Fault, PartitionReader, ReadOptions};
 use common::wire::Origin;
+use tokio::time::Instant;
 
 use super::{filter::Filter, letter::Letter};
 
@@ -21,8 +22,14 @@ use super::{filter::Filter, letter::Letter};
 pub const PARTITIONS_MAX: usize = 200;
 /// Most offsets that are looked at for one page: where few are meant, it may be a short one that goes on.
 const LOOKED_AT_MAX: i64 = 20_000;
+/// Longest time that is looked for one page; the one read after that is the last.
+const LOOKING_MAX: Duration = Duration::from_secs(4);
+/// Bytes of one stretch above which the next ones are shorter.
+const STRETCH_BYTES: usize = 4 << 20;
 /// Offsets of the first stretch read of a partition, and of the longest.
 const STRETCH: std::ops::Range<i64> = 64..1_024;
+/// The shortest, where letters are large.
+const STRETCH_MIN: i64 = 8;
 
 /// Where a list goes on: the offset before which each partition has not been shown yet, as `0:17,3:250`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,18 +109,17 @@ impl Browser {
             stretches.push(self.begin(partition, query).await?);
         }
         let mut letters = Vec::new();
+        let began = Instant::now();
         let mut looked_at = 0;
-        loop {
+        let may_look = |looked_at| looked_at < LOOKED_AT_MAX && began.elapsed() < LOOKING_MAX;
+        while letters.len() < query.limit {
             for stretch in &mut stretches {
-                while stretch.is_wanted() && looked_at < LOOKED_AT_MAX {
+                while stretch.is_wanted() && (looked_at == 0 || may_look(looked_at)) {
                     let reader = self.reader(stretch.partition);
                     looked_at += stretch.read_on(reader, query, &show).await?;
                 }
             }
-            // A partition that was not looked at to the end might hold a newer one.
-            if letters.len() == query.limit || stretches.iter().any(Stretch::is_wanted) {
-                break;
-            }
+            // A partition that there was no time to look at may hold a newer one than the newest found: better than none at all.
             let newest = stretches.iter_mut().filter(|stretch| !stretch.found.is_empty());
             let newest = newest.max_by_key(|stretch| (stretch.found[0].rejected_at_ms, Reverse(stretch.partition)));
             let Some(found) = newest.and_then(|stretch| stretch.found.pop_front()) else { break };
@@ -202,9 +208,10 @@ impl<T> Stretch<T> {
     ) -> Result<i64, Fault> {
         let range = (self.next - self.length).max(self.start)..self.next;
         let found = &mut self.found;
-        let mut is_cut = false;
+        let (mut is_cut, mut bytes) = (false, 0);
         let take = |batch: &common::kafka::Batch| {
             for record in batch.iter().filter(|record| range.contains(&record.offset)) {
+                bytes += record.value.map_or(0, <[u8]>::len);
                 let Some(letter) = Letter::read(&record).filter(|letter| query.filter.takes(letter)) else { continue };
                 let (rejected_at_ms, offset) = (letter.rejected_at_ms, record.offset);
                 found.push_front(Found { rejected_at_ms, offset, letter: show(letter) });
@@ -218,7 +225,8 @@ impl<T> Stretch<T> {
         // The oldest did not fit: they are read again, should they be asked for.
         let kept_from = found.back().filter(|_| is_cut).map(|found| found.offset);
         self.next = kept_from.unwrap_or(range.start);
-        self.length = (self.length * 2).min(STRETCH.end);
+        self.length =
+            if bytes > STRETCH_BYTES { (self.length / 4).max(STRETCH_MIN) } else { (self.length * 2).min(STRETCH.end) };
         Ok(range.end - range.start)
     }
 }

@@ -10,12 +10,16 @@ use common::{
 use super::{DeadLettersError, journal::Journal, letter::Letter};
 use crate::error::ConsumerError;
 
+/// Offsets that are read at a time.
+const STRETCH_OFFSETS: i64 = 2_000;
+
 /// A journal, and where it is read on.
 pub struct Followed {
     cluster: Cluster,
     names: TopicNames,
     reader: PartitionReader,
     journal: Journal,
+    next_offset: i64,
     claims_max: usize,
     is_there: bool,
 }
@@ -30,6 +34,7 @@ impl Followed {
             names: names.clone(),
             reader: PartitionReader::new(cluster, &names.redrives, 0, options),
             journal: Journal::default(),
+            next_offset: 0,
             claims_max,
             is_there: false,
         }
@@ -55,34 +60,44 @@ impl Followed {
     /// # Errors
     /// A broker's fault, or more claims than are kept in mind.
     pub async fn read_on(&mut self) -> Result<(), ConsumerError> {
-        if !self.is_there {
-            return Ok(());
-        }
-        let end = self.reader.bounds().await?.end;
-        self.read_to(end).await
+        self.read_to(0).await
     }
 
-    /// Reads on to an offset that it is known to have.
+    /// Reads on to its end, which is known to be at `end` or behind it.
     ///
     /// # Errors
     /// As [`Self::read_on`]; and where the journal ends before.
     pub async fn read_to(&mut self, end: i64) -> Result<(), ConsumerError> {
-        let journal = &mut self.journal;
-        let claims_max = self.claims_max;
-        let range = journal.next_offset()..end;
-        let reading = self.reader.read_through(range, |batch| {
-            // What comes beyond is not needed: nobody goes on from there.
-            if journal.claimed() <= claims_max {
-                batch.iter().for_each(|record| journal.take(&record));
-            }
-        });
-        reading.await?;
-        let topic = || self.names.redrives.clone();
-        if self.journal.claimed() > claims_max {
-            return Err(DeadLettersError::JournalTooLong { topic: topic() }.into());
+        if !self.is_there {
+            return Ok(());
         }
-        if self.journal.next_offset() < end {
-            return Err(DeadLettersError::JournalCut { topic: topic(), end }.into());
+        self.refuse_too_long()?;
+        let bounds = self.reader.bounds().await?;
+        if bounds.end < end {
+            return Err(DeadLettersError::JournalCut { topic: self.names.redrives.clone(), end }.into());
+        }
+        if bounds.end < self.next_offset {
+            // It was made again, and says all that counts from its start.
+            (self.journal, self.next_offset) = (Journal::default(), 0);
+        }
+        // What retention took is over and done with, as is what stands for no record.
+        self.next_offset = self.next_offset.max(bounds.start);
+        while self.next_offset < bounds.end {
+            let stretch = self.next_offset..bounds.end.min(self.next_offset + STRETCH_OFFSETS);
+            let journal = &mut self.journal;
+            let reading = self.reader.read_through(stretch.clone(), |batch| {
+                batch.iter().filter(|record| stretch.contains(&record.offset)).for_each(|record| journal.take(&record));
+            });
+            reading.await?;
+            self.next_offset = stretch.end;
+            self.refuse_too_long()?;
+        }
+        Ok(())
+    }
+
+    fn refuse_too_long(&self) -> Result<(), DeadLettersError> {
+        if self.journal.claimed() > self.claims_max {
+            return Err(DeadLettersError::JournalTooLong { topic: self.names.redrives.clone() });
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ const TIMESTAMP_HEADER: &str = "tally-source-timestamp-ms";
 /// Up to which offset of the journal all claims of this redrive were sent and acknowledged.
 const DONE_HEADER: &str = "tally-redrive-done";
 
+/// No redrive comes so far.
+const BEFORE_MAX: u64 = u64::MAX / 2;
+
 /// A dead letter whatever generation rejected it: offsets of a topic that was made again mean other records.
 pub type Identity = (Origin, Option<i64>);
 
@@ -65,7 +68,6 @@ struct Open {
 /// Everything that the journal says, up to an offset.
 #[derive(Debug, Default)]
 pub struct Journal {
-    next_offset: i64,
     claimed: HashSet<Identity>,
     sequences: HashMap<(u64, i32), u64>,
     open: BTreeMap<u64, Vec<Open>>,
@@ -132,7 +134,6 @@ impl Claim {
 impl Journal {
     /// Takes in the next record of the journal. What is none of ours is passed over.
     pub fn take(&mut self, record: &RecordView<'_>) {
-        self.next_offset = record.offset + 1;
         let text = |name| record.headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
         let Some(incarnation) = text(REDRIVE_HEADER).and_then(|text| u64::from_str_radix(text, 16).ok()) else {
             return;
@@ -142,7 +143,7 @@ impl Journal {
                 open.retain(|open| open.journal_offset > up_to);
             }
             self.open.retain(|_, open| !open.is_empty());
-        } else if let Some(claim) = Claim::read(record, incarnation)
+        } else if let Some(claim) = Claim::read(record, incarnation).filter(|claim| claim.before < BEFORE_MAX)
             && self.claimed.insert(claim.identity)
         {
             let sequence = self.sequences.entry((incarnation, claim.partition)).or_insert(claim.before);
@@ -150,12 +151,6 @@ impl Journal {
             let open = Open { journal_offset: record.offset, sequence: *sequence, claim };
             self.open.entry(incarnation).or_default().push(open);
         }
-    }
-
-    /// The offset of the journal that is taken in next.
-    #[must_use]
-    pub fn next_offset(&self) -> i64 {
-        self.next_offset
     }
 
     /// How many dead letters were claimed.
@@ -276,7 +271,6 @@ mod tests {
         let sent = |offset| journal.has_sent(&claim(0xa, offset, 0).identity);
         assert_eq!([1, 2, 3, 4].map(sent), [true, true, false, false]);
         assert!(journal.has_claimed(&claim(0xa, 3, 0).identity));
-        assert_eq!(journal.next_offset(), 4);
     }
 
     #[test]
@@ -315,6 +309,6 @@ mod tests {
             Record { value: None, ..whole.clone() },
         ];
         let journal = journal(&strangers);
-        assert_eq!((journal.claimed(), journal.unsent(0).len(), journal.next_offset()), (0, 0, 7));
+        assert_eq!((journal.claimed(), journal.unsent(0).len()), (0, 0));
     }
 }

@@ -9,6 +9,8 @@ use common::{
     wire::{Origin, Reason},
 };
 
+use tracing::warn;
+
 use super::{
     DeadLettersError,
     browse::{Browser, PARTITIONS_MAX, Page, Place, Query},
@@ -52,6 +54,7 @@ struct Desk {
     partitions: i32,
     browser: Browser,
     journal: Followed,
+    is_marked: bool,
 }
 
 impl Desk {
@@ -59,16 +62,20 @@ impl Desk {
         let cluster = Cluster::new(configuration.connection.clone());
         let names = TopicNames::new(&configuration.topic);
         let mut journal = Followed::new(&cluster, &names, CLAIMS_SHOWN_MAX, RETRY_DEADLINE);
-        journal.look(false).await?;
-        match journal.read_on().await {
-            // What was sent again is not known then, and said not to be.
-            Ok(()) | Err(ConsumerError::DeadLetters(DeadLettersError::JournalTooLong { .. })) => {}
-            Err(error) => return Err(error),
-        }
+        let looked = async {
+            journal.look(false).await?;
+            journal.read_on().await
+        };
+        // What was sent again is an extra: without the journal, or the right to read it, that is not known.
+        let is_marked = looked
+            .await
+            .inspect_err(|error| warn!(event = "redrives_unknown", %error, "which are mended is not known"))
+            .is_ok();
         Ok(Self {
             partitions: state_partitions(&cluster, &names).await?,
             browser: Browser::new(&cluster, &names.dead_letters, RETRY_DEADLINE),
             journal,
+            is_marked,
         })
     }
 }
@@ -84,8 +91,9 @@ pub(super) async fn list(configuration: &Configuration, asked: &ListArguments) -
     let mut query = Query { filter: asked.filter.clone(), after: asked.after.clone(), limit: 0 };
     loop {
         query.limit = left.min(PAGE_LETTERS);
-        let journal = &desk.journal;
-        let page = desk.browser.page(partitions, &query, |letter| letter.entry(journal.has_sent(&letter))).await?;
+        let (journal, is_marked) = (&desk.journal, desk.is_marked);
+        let show = |letter: Letter| letter.entry(journal.has_sent(&letter).filter(|_| is_marked));
+        let page = desk.browser.page(partitions, &query, show).await?;
         left -= page.letters.len();
         let goes_on = left > 0 && page.next_after.is_some();
         let text = if configuration.json { lines_of_json(&page) } else { lines(&page, goes_on) };
@@ -131,7 +139,7 @@ pub(super) async fn show(configuration: &Configuration, asked: &ShowArguments) -
         return Err(unknown().into());
     }
     let letter = desk.browser.find(asked.letter).await?.ok_or_else(unknown)?;
-    let entry = letter.whole(desk.journal.has_sent(&letter));
+    let entry = letter.whole(desk.journal.has_sent(&letter).filter(|_| desk.is_marked));
     let text = if configuration.json {
         serde_json::to_string(&entry).expect("text and numbers always have a JSON form")
     } else {

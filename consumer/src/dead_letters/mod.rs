@@ -71,6 +71,19 @@ pub enum DeadLettersError {
         /// Where it should end.
         end: i64,
     },
+    /// Where the transactions are is not what was counted.
+    #[error(
+        "{topic} has {sent_to} partitions and the state {partitions}: the topic was made again or grows just now. Nothing was sent; let \
+         consumers settle first"
+    )]
+    Layout {
+        /// The transactions topic.
+        topic: String,
+        /// Its partitions.
+        sent_to: i32,
+        /// Those of the state.
+        partitions: i32,
+    },
     /// There are too many partitions to look through at once.
     #[error(
         "there are {partitions} partitions, at most {} are looked through at once; name one with --partition",
@@ -87,7 +100,7 @@ impl DeadLettersError {
         match self {
             Self::Unknown { .. } => ExitCode::NotRight,
             Self::Patch { .. } | Self::TooManyPartitions { .. } => ExitCode::Configuration,
-            Self::JournalTooLong { .. } | Self::JournalCut { .. } => ExitCode::Refused,
+            Self::JournalTooLong { .. } | Self::JournalCut { .. } | Self::Layout { .. } => ExitCode::Refused,
         }
     }
 }

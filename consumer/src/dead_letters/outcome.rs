@@ -26,6 +26,14 @@ pub struct Outcome {
     pub came_back: u64,
     /// Not sent: rejected by a generation whose verdict counts no more.
     pub of_other_generations: u64,
+    /// Not sent: their sequence had jumped, and their own id, remembered for a day, would make them repeats.
+    pub in_the_id_window: u64,
+    /// Whether there are more that are meant than were to be sent.
+    pub limit_reached: bool,
+    /// Letters asked for by their place of which there is none.
+    pub not_found: u64,
+    /// Besides: claimed for a partition that there is not, by a redrive of a topic that was made again since; never sent.
+    pub for_no_partition: u64,
     /// Besides: what an interrupted redrive had left, and was sent first.
     pub left_by_others: u64,
 }
@@ -43,7 +51,8 @@ impl Outcome {
     /// Whether everything that was meant is sent.
     #[must_use]
     pub fn is_all_sent(&self) -> bool {
-        self.looked_at == self.sent + self.sent_before + self.of_other_generations
+        let is_done = self.looked_at == self.sent + self.sent_before + self.of_other_generations;
+        is_done && !self.limit_reached && self.not_found == 0 && self.for_no_partition == 0
     }
 
     /// For people. `tried`: nothing was really sent.
@@ -66,6 +75,16 @@ impl Outcome {
         row(self.patch_does_not_apply, "not sent: the patch does not apply to them", false);
         row(self.without_bytes, "not sent: their bytes are not all there; ask whoever sent them", false);
         row(self.came_back, "not sent: sent again before and rejected again; --again sends them once more", false);
+        row(
+            self.in_the_id_window,
+            "not sent: they would count as repeated; say it again a day after they were sent",
+            false,
+        );
+        row(self.not_found, "asked for by their place: there are none", false);
+        row(self.for_no_partition, "claimed before for a partition that there is not: never sent", false);
+        if self.limit_reached {
+            table.push_str("There are more: --limit was reached. Say it again, or raise it.");
+        }
         table.truncate(table.trim_end().len());
         table
     }
@@ -90,5 +109,8 @@ mod tests {
         assert!(outcome.table(true).contains("would be sent again"));
         let whole = Outcome { looked_at: 3, sent: 1, sent_before: 1, of_other_generations: 1, ..Outcome::default() };
         assert!(whole.is_all_sent());
+        let limited = Outcome { limit_reached: true, ..whole.clone() };
+        assert!(!limited.is_all_sent() && limited.table(false).contains("--limit was reached"));
+        assert!(!Outcome { not_found: 1, ..whole }.is_all_sent());
     }
 }

@@ -15,11 +15,11 @@ use std::{
 };
 
 use common::{
-    kafka::{Cluster, Fault, PartitionReader, PartitionWriter, RETRY_DEADLINE, ReadOptions, Record, WriteError},
+    kafka::{Admin, Cluster, Fault, PartitionReader, PartitionWriter, RETRY_DEADLINE, ReadOptions, Record, WriteError},
     partitioner::partition_for,
     service::{ExitCode, output},
     topics::TopicNames,
-    wire::Origin,
+    wire::{Origin, Reason, SequenceHeader},
 };
 use json_patch::Patch;
 use tokio::time::{Instant, sleep_until};
@@ -35,7 +35,11 @@ use super::{
     text::printable,
 };
 use crate::{
-    clock::now_ms, command::state_partitions, error::ConsumerError, fold::Snapshot, restore::highest_snapshot,
+    clock::now_ms,
+    command::state_partitions,
+    error::ConsumerError,
+    fold::{FoldSettings, Snapshot},
+    restore::highest_snapshot,
     settings::Configuration,
 };
 
@@ -100,6 +104,12 @@ pub(super) async fn run(configuration: &Configuration, arguments: &Arguments) ->
     for partition in arguments.filter.partitions(redrive.partitions) {
         redrive.partition(partition).await?;
     }
+    if !arguments.dry_run {
+        // What another one had claimed while this one worked, and perhaps did not come to send.
+        redrive.journal.read_on().await?;
+        redrive.finish_what_was_left().await?;
+    }
+    redrive.outcome.not_found = redrive.only.len() as u64 - redrive.found.len() as u64;
     let taken = output::result(&redrive.report(configuration.json));
     Ok(if taken && redrive.outcome.is_all_sent() { ExitCode::Done } else { ExitCode::NotRight })
 }
@@ -119,6 +129,8 @@ struct Redrive<'a> {
     arguments: &'a Arguments,
     patch: Option<Patch>,
     only: BTreeSet<Origin>,
+    /// Those of them that there is a letter of.
+    found: BTreeSet<Origin>,
     cluster: Cluster,
     names: TopicNames,
     partitions: i32,
@@ -141,6 +153,11 @@ impl<'a> Redrive<'a> {
         let cluster = Cluster::new(configuration.connection.clone());
         let names = TopicNames::new(&configuration.topic);
         let partitions = state_partitions(&cluster, &names).await?;
+        let sent_to =
+            Admin::connect(&cluster).await?.topic(&names.transactions).await?.map_or(0, |found| found.partitions);
+        if sent_to != partitions {
+            return Err(DeadLettersError::Layout { topic: names.transactions, sent_to, partitions }.into());
+        }
         let mut snapshots = BTreeMap::new();
         for partition in 0..partitions {
             let stored = highest_snapshot(&cluster, &names, partition).await?;
@@ -153,6 +170,7 @@ impl<'a> Redrive<'a> {
             arguments,
             patch,
             only: arguments.letters.iter().copied().collect(),
+            found: BTreeSet::new(),
             partitions,
             snapshots,
             incarnation: rand::random(),
@@ -170,6 +188,13 @@ impl<'a> Redrive<'a> {
     /// Sends what redrives before this one had claimed and did not come to say that it was sent.
     async fn finish_what_was_left(&mut self) -> Result<(), ConsumerError> {
         for unsent in self.journal.journal().unsent(now_ms()) {
+            let is_possible = |partition: &i32| (0..self.partitions).contains(partition);
+            if !unsent.records.keys().all(is_possible) {
+                // Of a topic that was made again since, or forged: nobody can send it, and it must not hold up the others.
+                self.outcome.for_no_partition +=
+                    unsent.records.values().map(|records| records.len() as u64).sum::<u64>();
+                continue;
+            }
             self.outcome.left_by_others += unsent.records.values().map(|records| records.len() as u64).sum::<u64>();
             self.send(unsent).await?;
         }
@@ -185,7 +210,7 @@ impl<'a> Redrive<'a> {
         if let Some(from) = self.arguments.filter.from_ms.and_then(chrono::DateTime::from_timestamp_millis) {
             offset = offset.max(reader.offset_at(from).await?);
         }
-        while offset < bounds.end && self.outcome.sent < self.arguments.limit {
+        while offset < bounds.end && !self.outcome.limit_reached {
             let stretch = offset..bounds.end.min(offset + STRETCH_OFFSETS);
             let mut claims = Vec::new();
             let reading = reader.read_through(stretch.clone(), |batch| {
@@ -206,10 +231,17 @@ impl<'a> Redrive<'a> {
     fn judge(&mut self, letter: &Letter) -> Option<Claim> {
         let is_meant =
             self.arguments.filter.takes(letter) && (self.only.is_empty() || self.only.contains(&letter.origin));
-        if !is_meant || self.outcome.sent >= self.arguments.limit {
+        if !is_meant {
+            return None;
+        }
+        if self.outcome.sent >= self.arguments.limit {
+            self.outcome.limit_reached = true;
             return None;
         }
         self.outcome.looked_at += 1;
+        if self.only.contains(&letter.origin) {
+            self.found.insert(letter.origin);
+        }
         let snapshot = self.snapshots.get(&letter.origin.partition);
         let counts = snapshot.filter(|snapshot| snapshot.generation_at(letter.origin.offset) == letter.generation);
         let Some(snapshot) = counts else {
@@ -226,6 +258,10 @@ impl<'a> Redrive<'a> {
             return None;
         }
         let claimed_at_ms = now_ms();
+        if stands_in_the_id_window(letter, &snapshot.settings, claimed_at_ms) {
+            self.outcome.in_the_id_window += 1;
+            return None;
+        }
         match mend(letter, self.patch.as_ref(), &snapshot.settings.rules(), claimed_at_ms) {
             Err(why) => {
                 self.outcome.refuse(&why);
@@ -290,7 +326,18 @@ impl<'a> Redrive<'a> {
             let (cluster, topic) = (&self.cluster, &self.names.transactions);
             let writer =
                 self.writers.entry(*partition).or_insert_with(|| PartitionWriter::new(cluster, topic, *partition));
-            written(writer.write_records(records, WRITE_DEADLINE).await)?;
+            // In smaller requests where the topic takes no larger ones: the order stays, and with it the sequences' meaning.
+            let mut waiting = vec![records.as_slice()];
+            while let Some(chunk) = waiting.pop() {
+                match writer.write_records(chunk, WRITE_DEADLINE).await {
+                    Ok(_) => {}
+                    Err(WriteError::TooLarge(_)) if chunk.len() > 1 => {
+                        let (first, second) = chunk.split_at(chunk.len() / 2);
+                        waiting.extend([second, first]);
+                    }
+                    Err(error) => return Err(Fault::from(error).into()),
+                }
+            }
         }
         let first = written(self.journal_writer.write_records(&[unsent.done], WRITE_DEADLINE).await)?;
         self.journal.read_to(first + 1).await
@@ -312,6 +359,15 @@ impl<'a> Redrive<'a> {
         }
         text + &self.outcome.table(self.arguments.dry_run)
     }
+}
+
+/// Whether the rejected record's own id makes whatever has it a repeat: it was rejected for a sequence that jumped, behind a valid
+/// value, and ids of valid records are remembered whatever became of them.
+fn stands_in_the_id_window(letter: &Letter, settings: &FoldSettings, now_ms: i64) -> bool {
+    let has_sequence = letter.sequence.as_deref().and_then(SequenceHeader::parse).is_some();
+    let is_young =
+        letter.timestamp_ms.is_none_or(|sent_ms| now_ms.saturating_sub(sent_ms) <= settings.id_window_age_ms);
+    letter.reason == Reason::InvalidHeader.code() && has_sequence && is_young
 }
 
 fn written(result: Result<i64, WriteError>) -> Result<i64, Fault> {

@@ -60,7 +60,7 @@ const FIGURES = members({
 const LETTERS = members({
   dead_letters: list(members({
     partition: whole, offset: whole, reason: text, rejected_at: orNull(time), timestamp: orNull(time), key_text: orNull(text),
-    value_text: orNull(text), value_hex: orNull(text), value_bytes: orNull(whole), truncated: flag, mended: flag,
+    value_text: orNull(text), value_hex: orNull(text), value_bytes: orNull(whole), truncated: flag, mended: orNull(flag),
   })),
   next_after: orNull(text),
 });

@@ -24,7 +24,9 @@ export const drawRejected = ({ rejected, consumed }) => {
   const reasons = Object.entries(rejected).filter(([, count]) => count).sort(([, a], [, b]) => b - a);
   const most = reasons.length ? reasons[0][1] : 1;
   const rows = reasons.map(([code, count]) => [code.replaceAll("_", " "), { text: grouped(count), bar: count / most }, share(count, consumed)]);
-  tables.rejected.draw(["reason", "records", "of all"], rows.length ? rows : [["none so far", "0", "–"]]);
+  const all = reasons.reduce((sum, [, count]) => sum + count, 0);
+  tables.rejected.draw(["reason", "records", "of all"], rows.length ? rows : [["none so far", "0", "–"]],
+    rows.length ? rest(rows.length, rows.length, grouped(all), share(all, consumed)) : undefined);
 };
 
 const here = ({ owned, live }) => (live ? "this consumer" : owned ? "this consumer, restoring" : "not here");

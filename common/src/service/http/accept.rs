@@ -21,7 +21,8 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{ACCEPT_PAUSE, Limits, connection};
+use super::pace::Pace;
+use super::{ACCEPT_PAUSE, CONNECTIONS_BURST, Limits, connection};
 
 /// What is served, to whom.
 #[derive(Clone, Debug)]
@@ -37,7 +38,10 @@ pub(super) async fn accept(listener: TcpListener, routes: Routes, limits: Limits
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut without_place = Newest::new(limits.without_place_max);
     let mut connections = JoinSet::new();
+    let pace = Pace::new(limits.connections_per_s_max, CONNECTIONS_BURST);
     while let Some(stream) = next(&listener, &stop).await {
+        // Also those that are refused cost something, and who has no place is to keep its moment for as long as this allows.
+        pace.turn().await;
         // Answers are small and written at once: waiting to fill packets would only delay them. Not a reason to refuse.
         let _ = stream.set_nodelay(true);
         let (routes, stop) = (routes.clone(), stop.clone());

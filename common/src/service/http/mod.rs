@@ -15,6 +15,7 @@ mod connection;
 mod ops;
 mod pace;
 mod stream;
+mod turns;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -29,6 +30,7 @@ use tracing::info;
 pub use access::Access;
 pub use answer::{error_response, json_response, try_again_response};
 pub use ops::Ops;
+pub use turns::{REST, Turns};
 
 use self::connection::ConnectionLimits;
 use self::stream::WriteLimits;
@@ -40,6 +42,10 @@ pub const CONNECTIONS_MAX: usize = 256;
 pub const HEALTH_CONNECTIONS_MAX: usize = 64;
 /// Requests a second, on all connections together; more of them wait for their turn, a connection one at most.
 pub const REQUESTS_PER_S_MAX: u32 = 500;
+/// Connections that are taken in a second; more wait with the system.
+pub const CONNECTIONS_PER_S_MAX: u32 = 4_000;
+/// Connections that come at once and need not wait.
+pub const CONNECTIONS_BURST: u32 = 400;
 /// Requests that come at once and need not wait.
 pub const REQUESTS_BURST: u32 = 100;
 /// Time for the head of a request to arrive, the wait for it on an open connection included.
@@ -108,6 +114,7 @@ struct Limits {
     with_place: ConnectionLimits,
     without_place_max: usize,
     without_place: ConnectionLimits,
+    connections_per_s_max: u32,
     requests_per_s_max: u32,
     request: Duration,
     stop: Duration,
@@ -132,6 +139,7 @@ impl Default for Limits {
                 last_request: HEALTH_TIMEOUT,
                 age_max: HEALTH_TIMEOUT,
             },
+            connections_per_s_max: CONNECTIONS_PER_S_MAX,
             requests_per_s_max: REQUESTS_PER_S_MAX,
             request: REQUEST_TIMEOUT,
             stop: STOP_LIMIT,

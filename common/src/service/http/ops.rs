@@ -71,7 +71,7 @@ async fn readyz(Extension(ops): Extension<Ops>) -> Response {
 
 async fn metrics(Extension(ops): Extension<Ops>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let (content_type, body) = ops.metrics.answer(accept);
+    let (content_type, body) = ops.metrics.answer_in_turn(accept).await;
     with_type(StatusCode::OK, content_type, Body::from(body))
 }
 

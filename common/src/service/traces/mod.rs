@@ -34,6 +34,8 @@ pub use span::{Span, SpanKind, Value, random_span_id};
 
 /// Most spans that a process records in a second: whoever writes records also decides which of them ask to be traced.
 pub const SPANS_PER_SECOND_MAX: u32 = 1_000;
+/// How many seconds behind the newest one still count as it; a clock that is further back was set back.
+const LATE_S_MAX: u64 = 60;
 /// Most spans that wait for the collector; some 2 MB.
 const SPANS_WAITING_MAX: usize = 4_096;
 /// How long a process that ends waits for the collector to take what is left.
@@ -69,11 +71,15 @@ impl Traces {
 
     /// Whether so many more spans may be recorded in this second, which `now_us` (microseconds since 1970) lies in.
     pub fn has_room(&self, now_us: i64, spans: u32) -> bool {
-        let second = (now_us.div_euclid(1_000_000)).cast_unsigned() << 32;
-        let taken = |state: u64| if state & !u64::from(u32::MAX) == second { state & u64::from(u32::MAX) } else { 0 };
-        let take = |state| {
-            let after = taken(state) + u64::from(spans);
-            (after <= u64::from(SPANS_PER_SECOND_MAX)).then_some(second | after)
+        // Seconds are counted in the upper half, spans of the newest one in the lower.
+        let second = (now_us.div_euclid(1_000_000)).cast_unsigned() & u64::from(u32::MAX);
+        let take = |state: u64| {
+            let (newest, taken) = (state >> 32, state & u64::from(u32::MAX));
+            // Partitions are folded side by side, each with its own idea of now: what comes late belongs to the newest second.
+            let is_newest = (newest.saturating_sub(LATE_S_MAX)..=newest).contains(&second);
+            let (of, taken) = if is_newest { (newest, taken) } else { (second, 0) };
+            let after = taken + u64::from(spans);
+            (after <= u64::from(SPANS_PER_SECOND_MAX)).then_some(of << 32 | after)
         };
         // Looked at first: most of a flood of records that ask comes here in vain, and should cost as little as that.
         take(self.0.second.load(Ordering::Relaxed)).is_some()

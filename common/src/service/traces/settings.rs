@@ -80,13 +80,21 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         return Err("has a query, which would not be sent".to_owned());
     }
     let host = authority.host();
+    // A port that is none is no number to `port_u16`, and would be taken for one that was left out.
+    let behind =
+        authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, behind)| behind).strip_prefix(host);
+    let port = match behind {
+        Some("") => Some(if encrypted { 443 } else { 80 }),
+        _ => authority.port_u16().filter(|&port| port > 0),
+    };
+    let port = port.ok_or_else(|| "has a port that is none".to_owned())?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if host.is_empty() {
         return Err("names no host".to_owned());
     }
     Ok(Endpoint {
         host: host.to_owned(),
-        port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
+        port,
         encrypted,
         authority: authority.to_string(),
         path: format!("{}{TRACES_PATH}", uri.path().trim_end_matches('/')),
@@ -138,6 +146,13 @@ mod tests {
             let found = endpoint(text).unwrap();
             assert_eq!((found.host.as_str(), found.port, found.path.as_str()), (host, port, path));
             assert_eq!(found.encrypted, text.starts_with("https"));
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_no_port_that_was_left_out() {
+        for text in ["http://collector:43180", "http://collector:", "http://collector:0", "http://[::1]:65536"] {
+            assert!(endpoint(text).is_err(), "{text}");
         }
     }
 

@@ -89,7 +89,7 @@ fn roomy(area: Rect, model: &Model, figures: &Figures, theme: Theme, buffer: &mu
     ])
     .areas(area);
     tiles::draw(top, figures, history, false, theme, buffer);
-    let columns = [Constraint::Length(LEDGER_COLUMNS.max(area.width * 58 / 100)), Constraint::Fill(1)];
+    let columns = [Constraint::Length(LEDGER_COLUMNS.max(area.width / 100 * 58)), Constraint::Fill(1)];
     let [sums, charts] = Layout::horizontal(columns).areas(middle);
     ledger::draw(sums, figures, theme, buffer);
     tiles::draw_charts(charts, history, theme, buffer);
