@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_port_that_is_none_is_no_port_that_was_left_out() {
-        for text in ["http://collector:43180", "http://collector:", "http://collector:0", "http://[::1]:65536"] {
+        for text in ["http://collector:431800", "http://collector:", "http://collector:0", "http://[::1]:65536"] {
             assert!(endpoint(text).is_err(), "{text}");
         }
     }
