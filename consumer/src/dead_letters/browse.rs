@@ -158,7 +158,8 @@ impl Browser {
         let reader = self.reader(partition);
         let bounds = reader.bounds().await?;
         let mut start = bounds.start;
-        if let Some(from) = query.filter.from_ms.and_then(chrono::DateTime::from_timestamp_millis) {
+        if let Some(from) = query.filter.from_ms.filter(|&ms| ms > 0).and_then(chrono::DateTime::from_timestamp_millis)
+        {
             start = start.max(reader.offset_at(from).await?);
         }
         let after = query.after.as_ref().and_then(|place| place.0.get(&partition).copied());

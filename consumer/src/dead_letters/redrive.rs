@@ -207,7 +207,9 @@ impl<'a> Redrive<'a> {
         let mut reader = PartitionReader::new(&self.cluster, &self.names.dead_letters, partition, options);
         let bounds = reader.bounds().await?;
         let mut offset = bounds.start;
-        if let Some(from) = self.arguments.filter.from_ms.and_then(chrono::DateTime::from_timestamp_millis) {
+        if let Some(from) =
+            self.arguments.filter.from_ms.filter(|&ms| ms > 0).and_then(chrono::DateTime::from_timestamp_millis)
+        {
             offset = offset.max(reader.offset_at(from).await?);
         }
         while offset < bounds.end && !self.outcome.limit_reached {
