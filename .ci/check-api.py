@@ -16,7 +16,6 @@ import os
 import pathlib
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,16 +23,12 @@ import time
 import urllib.error
 import urllib.request
 
+from running import free_address
+
 READY_WITHIN_S = 60
 FUZZED_WITHIN_S = 120
 EXIT_WITHIN_S = 30
 EVENTS = "/api/v1/events"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(url: str, token: str | None = None) -> tuple[int, str]:
@@ -85,7 +80,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=50, help="questions a path at most")
     parser.add_argument("--demo", default="target/release/demo", help="the demo's binary")
     arguments = parser.parse_args()
-    address, token = f"127.0.0.1:{free_port()}", secrets.token_hex(16)
+    address, token = free_address(), secrets.token_hex(16)
     url = f"http://{address}"
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder, "demo.log")

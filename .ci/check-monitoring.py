@@ -10,22 +10,19 @@ is asked for again until it holds, or too long.
 """
 
 import contextlib
-import http.client
 import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import yaml
+from running import free_address, get
 
 WITHIN_S = 90
 POLL_S = 0.25
@@ -38,21 +35,6 @@ CLASSIC = 'histogram_quantile(0.5, sum by (le) (rate(tally_consumer_latency_seco
 
 class Missing(Exception):
     """What did not come about in time."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def get(url: str) -> str | None:
-    """The body of a good answer; None for anything else."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read().decode()
-    except (urllib.error.URLError, OSError, http.client.HTTPException):
-        return None
 
 
 class Processes:
@@ -91,7 +73,7 @@ class Processes:
             print(f"--- {name}", *lines[-12:], sep="\n    ", file=sys.stderr)
 
 
-def configuration(folder: pathlib.Path, ports: dict[str, int]) -> pathlib.Path:
+def configuration(folder: pathlib.Path, addresses: dict[str, str]) -> pathlib.Path:
     """compose/prometheus.yaml with this machine's addresses instead of the names of containers; all else is as it is."""
     settings = yaml.safe_load(pathlib.Path("compose/prometheus.yaml").read_text(encoding="utf-8"))
     settings["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": f"{SCRAPE_S}s"}
@@ -99,7 +81,7 @@ def configuration(folder: pathlib.Path, ports: dict[str, int]) -> pathlib.Path:
     del settings["alerting"]
     for scrape in settings["scrape_configs"]:
         del scrape["dns_sd_configs"]
-        scrape["static_configs"] = [{"targets": [f"127.0.0.1:{ports[scrape['job_name']]}"]}]
+        scrape["static_configs"] = [{"targets": [addresses[scrape['job_name']]]}]
     path = folder / "prometheus.yaml"
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
@@ -109,7 +91,7 @@ class Prometheus:
     """One that is about to run."""
 
     def __init__(self, processes: Processes, name: str, path: pathlib.Path, *flags: str) -> None:
-        self.processes, self.url = processes, f"http://127.0.0.1:{free_port()}"
+        self.processes, self.url = processes, f"http://{free_address()}"
         data, listen = processes.folder / name, self.url.removeprefix("http://")
         command = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={data}", f"--web.listen-address={listen}"]
         processes.start(name, [*command, "--log.level=warn", *flags])
@@ -182,17 +164,17 @@ def selectors_of_alerts() -> dict[str, str]:
 def pipeline(programs: pathlib.Path, folder: pathlib.Path) -> Iterator[tuple[Processes, dict[str, int]]]:
     """Broker, producer and consumer, ready, as processes of their own: the demo serves the consumer's metrics alone."""
     processes = Processes(folder)
-    ports = {name: free_port() for name in ("broker", "producer", "consumer")}
-    kafka = f"127.0.0.1:{ports['broker']}"
+    addresses = {name: free_address() for name in ("broker", "producer", "consumer")}
+    kafka = addresses["broker"]
     try:
         processes.start("broker", [str(programs / "broker"), "--listen", kafka, "--data-dir", str(folder / "kafka")])
         for name, flags in (("consumer", ()), ("producer", PRODUCED)):
-            address = ["--kafka-bootstrap-servers", kafka, "--http-listen", f"127.0.0.1:{ports[name]}"]
+            address = ["--kafka-bootstrap-servers", kafka, "--http-listen", addresses[name]]
             processes.start(name, [str(programs / name), *address, *flags])
         for name in ("consumer", "producer"):
-            ready = lambda port=ports[name]: get(f"http://127.0.0.1:{port}/readyz") is not None  # noqa: E731
+            ready = lambda address=addresses[name]: get(f"http://{address}/readyz") is not None  # noqa: E731
             processes.until(f"{name} being ready", ready)
-        yield processes, ports
+        yield processes, addresses
     except Missing:
         processes.tell()
         raise
@@ -202,8 +184,8 @@ def pipeline(programs: pathlib.Path, folder: pathlib.Path) -> Iterator[tuple[Pro
 
 def check(programs: pathlib.Path) -> str:
     queries, selectors = queries_of_dashboard(), selectors_of_alerts()
-    with tempfile.TemporaryDirectory() as name, pipeline(programs, pathlib.Path(name)) as (processes, ports):
-        path = configuration(pathlib.Path(name), ports)
+    with tempfile.TemporaryDirectory() as name, pipeline(programs, pathlib.Path(name)) as (processes, addresses):
+        path = configuration(pathlib.Path(name), addresses)
         prometheus = Prometheus(processes, "prometheus", path)
         native = Prometheus(processes, "prometheus-native", path, "--enable-feature=native-histograms")
         prometheus.wait_for_targets()

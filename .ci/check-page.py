@@ -13,8 +13,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ import urllib.request
 
 import jsonschema
 from browser import DESKTOP, PHONE, Page, claim
+from running import Demo
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -31,36 +30,13 @@ PICTURE_AFTER_S = 75
 RESTARTS, SLOW_STEPS, SLOW_STOP_S, SLOW_RUN_S = 3, 40, 0.1, 0.01
 
 
-class Demo:
-    """The pipeline in one process, on a port and with data that outlive it."""
-
-    def __init__(self, folder: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        self.url, self.folder = f"http://{self.address}", pathlib.Path(folder)
-        self.start()
-
-    def start(self) -> None:
-        command = ["target/release/demo", "--http-listen", self.address, "--data-dir", str(self.folder / "data")]
-        with (self.folder / "demo.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-
-    def slow_down(self) -> None:
-        """As on a machine with other things to do: it stands still most of the time until it listens, and then some more."""
-        for _ in range(SLOW_STEPS):
-            self.process.send_signal(signal.SIGSTOP)
-            time.sleep(SLOW_STOP_S)
-            self.process.send_signal(signal.SIGCONT)
-            time.sleep(SLOW_RUN_S)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def get(self, path: str) -> dict:
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
-            return json.load(answer)
+def slow_down(demo: Demo) -> None:
+    """As on a machine with other things to do: it stands still most of the time until it listens, and then some more."""
+    for _ in range(SLOW_STEPS):
+        demo.process.send_signal(signal.SIGSTOP)
+        time.sleep(SLOW_STOP_S)
+        demo.process.send_signal(signal.SIGCONT)
+        time.sleep(SLOW_RUN_S)
 
 
 def look(demo: Demo, page: Page) -> None:
@@ -100,7 +76,7 @@ def comes_back(demo: Demo, page: Page) -> None:
     claim("Not live" in page.text("status"), page.text("status"))
     shown = page.count("consumed")
     demo.start()
-    demo.slow_down()
+    slow_down(demo)
     page.until("live again, by itself", lambda: page.state() == "live" and page.count("consumed") > shown)
 
 
@@ -161,7 +137,7 @@ def main() -> None:
     if arguments and (arguments[0] != "--screenshots" or len(arguments) != 2):
         raise SystemExit(__doc__)
     with tempfile.TemporaryDirectory() as folder:
-        demo = Demo(folder)
+        demo = Demo(folder, pathlib.Path("target/release"))
         try:
             page = Page(DESKTOP)
             # The first answer may be a while in coming: nothing listens yet.

@@ -11,19 +11,18 @@ tmux.
 """
 
 import http.server
-import json
 import os
 import pathlib
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
+
+from running import Demo, free_address
 
 BIN_DIR = pathlib.Path(os.environ.get("BIN_DIR", "target/release")).absolute()
 CONSUMER = str(BIN_DIR / "consumer")
@@ -32,40 +31,8 @@ ROOMY, SMALL = (120, 40), (80, 24)
 SHOW = "--show" in sys.argv[1:]
 
 
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-class Demo:
-    """The pipeline in one process, on a port and with data that outlive it."""
-
-    def __init__(self, folder: str) -> None:
-        self.address, self.folder = free_address(), pathlib.Path(folder)
-        self.start()
-
-    def start(self) -> None:
-        command = [BIN_DIR / "demo", "--http-listen", self.address, "--data-dir", str(self.folder / "data")]
-        with (self.folder / "demo.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def is_ready(self) -> bool:
-        try:
-            return bool(self.get("/readyz"))
-        except OSError:
-            return False
-
-    def get(self, path: str) -> dict:
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as answer:
-            return json.load(answer)
-
-    def consumed(self) -> int:
-        return self.get("/api/v1/summary")["ledger"]["consumed"]
+def consumed(demo: Demo) -> int:
+    return demo.get("/api/v1/summary")["ledger"]["consumed"]
 
 
 class Terminal:
@@ -139,7 +106,7 @@ def is_live(terminal: Terminal) -> bool:
 
 
 def look(demo: Demo, terminal: Terminal) -> None:
-    terminal.run(CONSUMER, "top", "--url", f"http://{demo.address}")
+    terminal.run(CONSUMER, "top", "--url", demo.url)
     terminal.until("live", lambda: is_live(terminal))
     first = terminal.consumed()
     terminal.until("the figures moving", lambda: terminal.consumed() > first)
@@ -165,10 +132,10 @@ def look(demo: Demo, terminal: Terminal) -> None:
 
 def agrees_with_the_summary(demo: Demo, terminal: Terminal) -> None:
     """What it shows lies between two summaries, asked for before and after."""
-    before = demo.consumed()
+    before = consumed(demo)
     terminal.until("the figures of now", lambda: terminal.consumed() >= before)
     shown = terminal.consumed()
-    after = demo.consumed()
+    after = consumed(demo)
     claim(before <= shown <= after, f"the terminal shows {shown}, the summary said {before} and then {after}")
 
 
@@ -228,7 +195,7 @@ def refuses(terminal: Terminal) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        demo, terminal = Demo(folder), Terminal(folder, ROOMY)
+        demo, terminal = Demo(folder, BIN_DIR), Terminal(folder, ROOMY)
         try:
             terminal.until("the demo listening", demo.is_ready)
             look(demo, terminal)

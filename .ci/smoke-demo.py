@@ -5,33 +5,17 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
+
+from running import free_address, get
 
 READY_WITHIN_S = 60
 MONEY_WITHIN_S = 60
 EXIT_WITHIN_S = 30
 ENOUGH_ACCEPTED = 1_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def get(url: str) -> str | None:
-    """The body of a 200 answer, None for anything else."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read().decode()
-    except (urllib.error.URLError, OSError):
-        return None
 
 
 def until(what: str, within_s: float, demo: subprocess.Popen, condition):
@@ -76,7 +60,7 @@ def drive(demo: subprocess.Popen, address: str) -> None:
 
 
 def main() -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = free_address()
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder, "demo.log")
         with log.open("wb") as out:
