@@ -5,7 +5,7 @@
     .ci/count-instructions.py --accept    writes what was counted there, after a change that is worth it
 
 Instructions are the same on a busy machine and on an idle one, which seconds are not. They are counted by valgrind in
-demo/benches/hot_path.rs, once for some records and once for more; the difference is what the records between took.
+demo/examples/hot_path.rs, once for some records and once for more; the difference is what the records between took.
 """
 
 import json
@@ -25,7 +25,7 @@ TOLERANCE = 0.05
 
 def built() -> str:
     """The program, built as `cargo run --release` builds everything."""
-    build = ["cargo", "build", "--release", "--quiet", "--locked", "--bench", "hot_path", "--message-format", "json"]
+    build = ["cargo", "build", "--release", "--quiet", "--locked", "-p", "demo", "--example", "hot_path", "--message-format", "json"]
     lines = subprocess.run(build, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     artifacts = [json.loads(line) for line in lines if line.startswith("{")]
     return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["name"] == "hot_path")

@@ -2,7 +2,8 @@
 //!
 //! `hot_path STEP RECORDS` prepares `RECORDS_MAX` records, always, and does the step for RECORDS of them. Two runs
 //! differ by nothing but that, so the difference between their instructions is the step's alone.
-//! `.ci/count-instructions.py` takes it.
+//! `.ci/count-instructions.py` takes it. It is here because this crate is built with all the others, and an example because a
+//! benchmark is built with another way to panic: all over again, and not as the programs are.
 
 use std::{hint::black_box, process::ExitCode, sync::Arc, time::Duration};
 
