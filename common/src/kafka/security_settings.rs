@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::security::{Identity, Mechanism, Sasl, Security, Tls, authorities, certificates, key};
-use crate::service::secret_file::{secret_or_file, shown, text_of};
+use crate::service::secret_file::{read_small_file, secret_or_file, shown};
 use crate::service::{Problems, Secret};
 
 /// Longest user name that is taken.
@@ -89,7 +89,7 @@ impl SecuritySettings<'_> {
             problems.add(&[CERTIFICATE, KEY], "must be given together; a certificate is no use without its key");
         }
         let mut read = |setting: &'static str, file: &Path, check: fn(&[u8]) -> Result<(), String>| {
-            let pem = text_of(file).and_then(|pem| check(&pem).map(|()| pem));
+            let pem = read_small_file(file).and_then(|pem| check(&pem).map(|()| pem));
             pem.map_err(|wrong| problems.add(&[setting], format!("{} {wrong}", shown(file)))).ok()
         };
         let ca_pem = ca.as_ref().map(|file| read(CA, file, |pem| authorities(pem).map(drop)));

@@ -24,11 +24,13 @@ pub mod shutdown;
 pub mod start;
 pub mod traces;
 
+mod authority;
 mod bug;
 mod healthcheck;
 mod process;
 pub(crate) mod secret_file;
 
+pub use authority::host_and_port;
 pub use config::{Problems, Secret, Settings};
 pub use exit::{ExitCode, Failure};
 pub use healthcheck::reachable;
@@ -36,6 +38,7 @@ pub use http::{Access, Ops, OpsServer, Turns, error_response, json_response, try
 pub use liveness::{Heartbeat, Liveness};
 pub use metrics::Metrics;
 pub use readiness::{Condition, Readiness};
+pub use secret_file::read_small_file;
 pub use shutdown::Shutdown;
 pub use start::{Listen, NoCommand, Program, Started};
 pub use traces::Traces;

@@ -1,6 +1,10 @@
 //! Secrets that are mounted as files, and reading the small files that settings name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use super::config::{Problems, Secret};
 
@@ -23,28 +27,32 @@ pub(crate) fn secret_or_file(
             None
         }
         Some(file) => {
-            let read = text_of(&file).and_then(|text| secret_of(&text));
+            let read = read_small_file(&file).and_then(|text| secret_of(&text));
             read.map_err(|wrong| problems.add(&settings[1..], format!("{} {wrong}", shown(&file)))).ok()
         }
         None => secret,
     }
 }
 
-/// What is in a file.
+/// What is in a file that a setting or an argument names. Neither waits nor reads without an end, whatever it turns out to be.
 ///
 /// # Errors
 /// What is wrong with it and what would be right, after its name.
-pub(crate) fn text_of(file: &Path) -> Result<Vec<u8>, String> {
-    match std::fs::metadata(file) {
-        Ok(found) if found.is_dir() => Err("is a folder; give the path of a file".to_owned()),
-        Ok(found) if found.len() > FILE_BYTES_MAX => {
-            Err(format!("is too large with {} bytes; give a file of at most {FILE_BYTES_MAX}", found.len()))
-        }
-        Ok(_) => {
-            std::fs::read(file).map_err(|error| format!("can't be read: {error}; give a file that this user may read"))
-        }
-        Err(error) => Err(format!("can't be read: {error}; give the path of a file that is there")),
+pub fn read_small_file(file: &Path) -> Result<Vec<u8>, String> {
+    match fs::metadata(file) {
+        Ok(found) if found.is_dir() => return Err("is a folder; give the path of a file".to_owned()),
+        Ok(found) if !found.is_file() => return Err("is a pipe or a device; give the path of a file".to_owned()),
+        Ok(_) => {}
+        Err(error) => return Err(format!("can't be read: {error}; give the path of a file that is there")),
     }
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("can't be read: {error}; give a file that this user may read"))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("is too large; give a file of at most {FILE_BYTES_MAX} bytes"));
+    }
+    Ok(bytes)
 }
 
 /// The name of a file as a message repeats it.
@@ -67,6 +75,19 @@ fn secret_of(text: &[u8]) -> Result<Secret, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_end_or_never_begins_is_not_read() {
+        for (path, told) in [("/dev/zero", "pipe or a device"), ("/", "folder"), ("/nowhere/at/all", "can't be read")] {
+            let refused = read_small_file(Path::new(path)).unwrap_err();
+            assert!(refused.contains(told), "{path} {refused}");
+        }
+        let large = std::env::temp_dir().join(format!("tally-large-{}", std::process::id()));
+        File::create(&large).and_then(|file| file.set_len(FILE_BYTES_MAX + 1)).unwrap();
+        let refused = read_small_file(&large).unwrap_err();
+        fs::remove_file(&large).unwrap();
+        assert!(refused.contains("too large"), "{refused}");
+    }
 
     #[test]
     fn a_file_gives_the_secret_without_the_line_break_at_its_end() {

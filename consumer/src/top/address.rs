@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use axum::http::Uri;
-use common::service::reachable;
+use common::service::{host_and_port, reachable};
 
 /// Host and port of a consumer's HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,17 +50,8 @@ impl FromStr for Address {
         if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(FORM);
         }
-        // A port that is none is no number to `port()`, and would be taken for one that was left out.
-        let host = authority.host();
-        let port = match authority.as_str().strip_prefix(host) {
-            Some("") => Some(80),
-            _ => authority.port_u16().filter(|&port| port > 0),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(FORM);
-        }
-        Ok(Self { host: host.to_owned(), port: port.ok_or(FORM)? })
+        let (host, port) = host_and_port(authority, 80).map_err(|_| FORM)?;
+        Ok(Self { host, port })
     }
 }
 

@@ -4,7 +4,10 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::Scheme};
 use percent_encoding::percent_decode_str;
 
-use crate::service::config::{Problems, Secret};
+use crate::service::{
+    authority::host_and_port,
+    config::{Problems, Secret},
+};
 
 /// What the path of a collector's traces is below its address.
 const TRACES_PATH: &str = "/v1/traces";
@@ -44,14 +47,21 @@ impl TraceSettings<'_> {
     /// Checks them. `None`: no collector is named, so there are no traces.
     pub(in crate::service) fn validate(&self, program: &str, problems: &mut Problems) -> Option<TraceConfiguration> {
         let name = "otel_exporter_otlp_endpoint";
-        let has_login = self.endpoint.as_ref().is_some_and(|text| text.contains('@'));
-        let endpoint =
-            problems.parsed(name, if has_login { &None } else { self.endpoint }, None, ENDPOINT_VALID, endpoint);
-        if has_login {
-            problems.add(
-                &[name],
-                "(hidden) has a login in it, which others can see; give it in OTEL_EXPORTER_OTLP_HEADERS",
-            );
+        // What may hold a secret is not repeated.
+        let has = |sign| self.endpoint.as_ref().is_some_and(|text| text.contains(sign));
+        let hidden = match (has('@'), has('?')) {
+            (true, _) => {
+                Some("(hidden) has a login in it, which others can see; give it in OTEL_EXPORTER_OTLP_HEADERS")
+            }
+            (_, true) => {
+                Some("(hidden) has a query, which would not be sent; give a key in OTEL_EXPORTER_OTLP_HEADERS")
+            }
+            _ => None,
+        };
+        let given = if hidden.is_some() { &None } else { self.endpoint };
+        let endpoint = problems.parsed(name, given, None, ENDPOINT_VALID, endpoint);
+        if let Some(hidden) = hidden {
+            problems.add(&[name], hidden);
         }
         problems.one_of("otel_exporter_otlp_protocol", self.protocol, "http/protobuf", &[("http/protobuf", ())]);
         let secret = problems.optional_secret("otel_exporter_otlp_headers", self.headers);
@@ -76,24 +86,9 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         _ => return Err("does not begin with http:// or https://".to_owned()),
     };
     let authority = uri.authority().ok_or_else(|| "names no host".to_owned())?;
-    if uri.query().is_some() {
-        return Err("has a query, which would not be sent".to_owned());
-    }
-    let host = authority.host();
-    // A port that is none is no number to `port_u16`, and would be taken for one that was left out.
-    let behind =
-        authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, behind)| behind).strip_prefix(host);
-    let port = match behind {
-        Some("") => Some(if encrypted { 443 } else { 80 }),
-        _ => authority.port_u16().filter(|&port| port > 0),
-    };
-    let port = port.ok_or_else(|| "has a port that is none".to_owned())?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() {
-        return Err("names no host".to_owned());
-    }
+    let (host, port) = host_and_port(authority, if encrypted { 443 } else { 80 })?;
     Ok(Endpoint {
-        host: host.to_owned(),
+        host,
         port,
         encrypted,
         authority: authority.to_string(),
@@ -163,14 +158,18 @@ mod tests {
         let (endpoint, headers) = (given("collector:4318"), Some(Secret::new("hunter2")));
         let wrong = TraceSettings { endpoint: &endpoint, protocol: &protocol, headers: &headers, service_name: &name };
         wrong.validate("consumer", &mut problems);
-        let login = given("http://me:hunter2@collector:4318");
-        settings(&login, &None).validate("consumer", &mut problems);
+        for secretive in ["http://me:hunter2@collector:4318", "http://collector:4318/?key=hunter2"] {
+            settings(&given(secretive), &None).validate("consumer", &mut problems);
+        }
         let told = problems.finish().unwrap_err();
-        assert_eq!(told.problems.len(), 5, "{told}");
+        assert_eq!(told.problems.len(), 6, "{told}");
         assert!(!told.to_string().contains("hunter2"), "{told}");
-        for part in
-            ["give http://HOST:PORT", "\"grpc\" is none of the choices; give http/protobuf", "no = in its pair 1"]
-        {
+        for part in [
+            "give http://HOST:PORT",
+            "has a query",
+            "\"grpc\" is none of the choices; give http/protobuf",
+            "no = in its pair 1",
+        ] {
             assert!(told.to_string().contains(part), "{part} is not in {told}");
         }
     }

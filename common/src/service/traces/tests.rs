@@ -1,3 +1,6 @@
+//! Spans on their way to a collector, which is a listener of each test's own: what arrives, when it is tried again, and what is
+//! given up and counted.
+
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
