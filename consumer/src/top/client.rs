@@ -12,7 +12,7 @@ use axum::{
 use futures_util::StreamExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 use super::{
@@ -144,16 +144,6 @@ impl Api {
         connected.map_err(|error| Trouble::Unreachable { address: self.address.clone(), error })
     }
 
-    /// Asks for an object. `/readyz` has one for each of two states, so that a status is no fault here.
-    ///
-    /// # Errors
-    /// [`Trouble`].
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
-        let Answer { mut body, driving: _driving, .. } = self.ask(path, "application/json").await?;
-        let whole = timeout(EVENT_LIMIT, self.whole(&mut body)).await.map_err(|_| self.silent(EVENT_LIMIT))??;
-        serde_json::from_slice(&whole).map_err(|error| self.not_tally(&format!("{path}: {error}")))
-    }
-
     async fn whole(&self, body: &mut BodyDataStream) -> Result<Vec<u8>, Trouble> {
         let mut whole = Vec::new();
         while let Some(piece) = body.next().await {
@@ -275,7 +265,6 @@ mod tests {
     use super::*;
     use crate::{
         fold::{FoldSettings, PartitionState},
-        top::figures::Producers,
         view::View,
     };
 
@@ -327,7 +316,7 @@ mod tests {
         let Ok(Event::Figures(figures)) = events.next().await else { panic!("figures follow") };
         assert_eq!(figures.partitions[0].durable.as_ref().unwrap().next_offset, 7);
         assert!(figures.balance.adds_up());
-        assert!(api.get::<Producers>("/api/v1/producers?limit=50").await.unwrap().producers.is_empty());
+        assert!(figures.producers.producers.is_empty());
     }
 
     #[tokio::test]

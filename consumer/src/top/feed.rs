@@ -1,4 +1,4 @@
-//! Keeps asking, and hands on what was heard. Whatever goes wrong is said and tried again, first soon, then every few
+//! Keeps listening, and hands on what was heard. Whatever goes wrong is said and tried again, first soon, then every few
 //! seconds.
 
 use std::time::Duration;
@@ -7,17 +7,13 @@ use tokio::{sync::mpsc::Sender, time::sleep};
 
 use super::{
     client::{Api, Events},
-    figures::{Event, Producers, Readiness},
+    figures::Event,
 };
 
 /// Wait before the first new attempt; it doubles with each that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait between two attempts.
 const RETRY_LAST: Duration = Duration::from_secs(5);
-/// Time between two questions about what events don't say.
-const ASIDES_INTERVAL: Duration = Duration::from_secs(5);
-/// Producers that are asked for.
-const PRODUCERS: &str = "/api/v1/producers?limit=50";
 
 /// What was heard of the consumer.
 #[derive(Debug)]
@@ -26,8 +22,6 @@ pub enum Heard {
     Event(Event),
     /// There are no events, and why; they are being waited for again.
     Lost(String),
-    /// What events don't say, as far as it was answered.
-    Asides(Option<Readiness>, Option<Producers>),
 }
 
 /// Listens to the events for ever: to `events` first, then over new connections.
@@ -54,16 +48,5 @@ pub async fn listen(api: Api, events: Events, heard: Sender<Heard>) {
         sleep(wait).await;
         wait = (wait * 2).min(RETRY_LAST);
         open = api.events().await.map_err(|trouble| trouble.to_string());
-    }
-}
-
-/// Asks for ever what events don't say.
-pub async fn ask(api: Api, heard: Sender<Heard>) {
-    loop {
-        let (readiness, producers) = tokio::join!(api.get("/readyz"), api.get(PRODUCERS));
-        if heard.send(Heard::Asides(readiness.ok(), producers.ok())).await.is_err() {
-            return;
-        }
-        sleep(ASIDES_INTERVAL).await;
     }
 }

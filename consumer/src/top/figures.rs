@@ -39,6 +39,10 @@ impl Event {
 pub struct Figures {
     /// When they were put together, by the consumer's clock.
     pub time: Clean,
+    /// Whether all holds that has to.
+    pub ready: bool,
+    /// What does not.
+    pub unmet: Vec<Unmet>,
     /// Totals, and what is not counted yet.
     pub summary: Summary,
     /// The ledger, with the offsets that it has to explain.
@@ -47,6 +51,8 @@ pub struct Figures {
     pub partitions: Vec<Partition>,
     /// The last windows, the newest first.
     pub windows: Vec<Window>,
+    /// Who sends.
+    pub producers: Producers,
     /// Of what was folded in the second before; null where nothing was.
     pub latency: Option<Latency>,
 }
@@ -204,17 +210,17 @@ pub struct Latency {
     pub p99_us: u64,
 }
 
-/// What `/api/v1/producers` says.
+/// Who sends, and what is missing of theirs.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Producers {
     /// Records that were numbered and never came.
     pub missing_from_sequence: u64,
     /// Producers that were forgotten to make room for others.
     pub evicted: u64,
-    /// Those asked for.
+    /// The first of them.
     pub producers: Vec<Producer>,
     /// Whether there are more.
-    pub next_after: Option<Clean>,
+    pub more: bool,
 }
 
 /// One producer process.
@@ -222,25 +228,10 @@ pub struct Producers {
 pub struct Producer {
     /// The id that it drew at its start.
     pub incarnation: Clean,
-    /// Where it has sent to.
-    pub partitions: Vec<ProducerPartition>,
-}
-
-/// What a producer has sent to one partition.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ProducerPartition {
-    /// The highest number that came.
-    pub last_sequence: u64,
-}
-
-/// What `/readyz` says.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Readiness {
-    /// Whether all holds that has to.
-    pub ready: bool,
-    /// What does not.
-    #[serde(default)]
-    pub unmet: Vec<Unmet>,
+    /// How many partitions it has sent to.
+    pub partitions: u64,
+    /// How many records it has numbered.
+    pub records_numbered: Clean,
 }
 
 /// What keeps the consumer from being ready.

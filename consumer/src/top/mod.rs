@@ -2,7 +2,6 @@
 //!
 //! ```text
 //!   /api/v1/events ─▶ client ─▶ sse ─▶ feed ──▶ model ──▶ draw ──▶ screen
-//!   /api/v1/producers, /readyz ─────────┘         ▲
 //!   keys ─────────────────────────────────────────┘
 //! ```
 //!
@@ -123,9 +122,8 @@ async fn show(model: Model, api: Api, events: Events, shutdown: &Shutdown) -> io
     let (say, heard) = channel(HEARD_MAX);
     let (press, pressed) = channel(KEYS_MAX);
     // Ends with this function, whatever it waits for.
-    let mut asking = JoinSet::new();
-    asking.spawn(feed::listen(api.clone(), events, say.clone()));
-    asking.spawn(feed::ask(api, say));
+    let mut listening = JoinSet::new();
+    listening.spawn(feed::listen(api, events, say));
     let screen = Screen::take()?;
     let watching = spawn_blocking(move || screen::watch(&press));
     let shown = draw_until_quit(screen, model, heard, pressed, shutdown).await;

@@ -4,7 +4,7 @@
 use super::{
     address::Address,
     feed::Heard,
-    figures::{Event, Figures, Producers, Readiness},
+    figures::{Event, Figures},
     history::History,
     keys::Action,
 };
@@ -91,8 +91,6 @@ pub struct Moment {
     pub figures: Option<Figures>,
     /// Up to that moment.
     pub history: History,
-    /// As answered last before that moment; none where they were not.
-    pub producers: Option<Producers>,
 }
 
 /// All that is shown.
@@ -100,7 +98,6 @@ pub struct Moment {
 pub struct Model {
     address: Address,
     newest: Moment,
-    readiness: Option<Readiness>,
     /// When the newest figures came.
     figures_at_ms: u64,
     /// Why there are no newer ones, where that is known.
@@ -120,7 +117,6 @@ impl Model {
         Self {
             address,
             newest: Moment::default(),
-            readiness: None,
             figures_at_ms: 0,
             trouble: None,
             paused: None,
@@ -144,9 +140,6 @@ impl Model {
                 self.lose("The consumer is still reading what has been counted so far.".to_owned());
             }
             Heard::Lost(why) => self.lose(format!("Reconnecting: {why}")),
-            Heard::Asides(readiness, producers) => {
-                (self.readiness, self.newest.producers) = (readiness, producers);
-            }
         }
     }
 
@@ -211,7 +204,7 @@ impl Model {
         if now_ms.saturating_sub(self.figures_at_ms) > STALE_AFTER_MS {
             return Standing::NotLive("The consumer does not answer.".to_owned());
         }
-        judge(figures, self.readiness.as_ref())
+        judge(figures)
     }
 
     /// Which consumer is asked.
@@ -258,12 +251,12 @@ fn step<T: Copy + PartialEq>(all: &[T], one: T, by: usize) -> T {
 }
 
 /// That somebody sends figures does not mean that anybody counts.
-fn judge(figures: &Figures, readiness: Option<&Readiness>) -> Standing {
+fn judge(figures: &Figures) -> Standing {
     if !figures.balance.adds_up() {
         return Standing::Bad("The ledger does not balance: a bug. Keep the state topic and report it.".to_owned());
     }
-    if let Some(readiness) = readiness.filter(|readiness| !readiness.ready) {
-        let reasons: Vec<&str> = readiness.unmet.iter().map(|unmet| unmet.reason.as_str()).collect();
+    if !figures.ready {
+        let reasons: Vec<&str> = figures.unmet.iter().map(|unmet| unmet.reason.as_str()).collect();
         return Standing::Bad(format!("Not ready: {}", reasons.join("; ")));
     }
     let missing = figures.summary.partitions_missing.len();

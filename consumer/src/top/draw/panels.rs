@@ -38,13 +38,13 @@ pub(super) fn draw(area: Rect, panel: Panel, model: &Model, alone: bool, theme: 
         Panel::Windows => windows(figures),
         Panel::Partitions => partitions(&figures.partitions),
         Panel::Rejected => rejected(figures),
-        Panel::Producers => producers(moment.producers.as_ref()),
+        Panel::Producers => producers(&figures.producers),
     };
     let mut block = named(name(panel, model, alone, theme), theme);
     if !alone && model.panel() == panel {
         block = block.border_style(theme.style(Tone::Accent));
     }
-    if let Some(note) = note(panel, figures, moment.producers.as_ref(), theme) {
+    if let Some(note) = note(panel, figures, theme) {
         block = block.title(Line::from(note).right_aligned());
     }
     let inner = block.inner(area);
@@ -78,16 +78,14 @@ fn name(panel: Panel, model: &Model, alone: bool, theme: Theme) -> Line<'static>
 }
 
 /// What stands at the right of the name.
-fn note(panel: Panel, figures: &Figures, producers: Option<&Producers>, theme: Theme) -> Option<Span<'static>> {
+fn note(panel: Panel, figures: &Figures, theme: Theme) -> Option<Span<'static>> {
     let (text, tone) = match panel {
         Panel::Rejected => (grouped(figures.balance.ledger.rejected_in_all()), Tone::Quiet),
-        Panel::Producers => match producers {
-            Some(known) if known.missing_from_sequence > 0 => {
+        Panel::Producers => match &figures.producers {
+            known if known.missing_from_sequence > 0 => {
                 (format!("{} missing", grouped(known.missing_from_sequence)), Tone::Bad)
             }
-            Some(known) if known.evicted == 0 && !known.producers.is_empty() => {
-                ("nothing missing".to_owned(), Tone::Good)
-            }
+            known if known.evicted == 0 && !known.producers.is_empty() => ("nothing missing".to_owned(), Tone::Good),
             _ => ("missing: not known".to_owned(), Tone::Quiet),
         },
         Panel::Totals | Panel::Windows | Panel::Partitions => return None,
@@ -294,30 +292,25 @@ fn row(partition: &Partition, says_lag_ms: bool, says_writer: bool) -> Vec<Cell>
     row
 }
 
-fn producers(producers: Option<&Producers>) -> Table {
+fn producers(known: &Producers) -> Table {
     let columns =
         vec![Column::text("producer", 0), Column::number("partitions", 2), Column::number("records numbered", 1)];
-    let Some(known) = producers else {
-        let rows = vec![vec![Cell::quiet("not answered yet"), Cell::quiet("–"), Cell::quiet("–")]];
-        return Table { columns, rows };
-    };
     let mut rows: Vec<_> = known
         .producers
         .iter()
         .map(|producer| {
-            let numbered =
-                producer.partitions.iter().fold(0, |sum: u64, place| sum.saturating_add(place.last_sequence));
+            let numbered = producer.records_numbered.as_str();
             vec![
                 Cell::plain(producer.incarnation.as_str()),
-                Cell::plain(grouped(u64::try_from(producer.partitions.len()).unwrap_or(u64::MAX))),
-                Cell::strong(grouped(numbered)),
+                Cell::plain(grouped(producer.partitions)),
+                Cell::strong(numbered.parse().map_or_else(|_| numbered.to_owned(), grouped)),
             ]
         })
         .collect();
     if rows.is_empty() {
         rows.push(vec![Cell::quiet("none numbers its records"), Cell::quiet("–"), Cell::quiet("–")]);
     }
-    if known.next_after.is_some() {
+    if known.more {
         rows.push(vec![Cell::quiet("more: /api/v1/producers"), Cell::quiet(""), Cell::quiet("")]);
     }
     Table { columns, rows }

@@ -4,13 +4,7 @@ use ratatui::{Terminal, backend::TestBackend, style::Modifier};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::top::{
-    address::Address,
-    feed::Heard,
-    figures::{Event, Producers, Readiness},
-    keys::Action,
-    model::Grouping,
-};
+use crate::top::{address::Address, feed::Heard, figures::Event, keys::Action, model::Grouping};
 
 /// Numbers of which each is another, so that what stands where shows.
 pub(in crate::top) fn figures() -> Value {
@@ -25,7 +19,7 @@ pub(in crate::top) fn figures() -> Value {
     });
     json!({
         "time": "2026-11-20T19:12:01.123Z",
-        "caught_up": true,
+        "caught_up": true, "ready": true, "unmet": [],
         "summary": {
             "ledger": ledger,
             "totals": {
@@ -45,6 +39,8 @@ pub(in crate::top) fn figures() -> Value {
             {"window_start": "2026-11-20T19:11:00.000Z", "window_end": "2026-11-20T19:12:00.000Z", "closed": true,
              "revision": 5, "count": 1_134, "cells": {}},
         ],
+        "producers": {"missing_from_sequence": 0, "evicted": 0, "more": false, "producers": [
+            {"incarnation": "00000000deadbeef", "partitions": 2, "records_numbered": "1234"}]},
         "latency": {"records": 99, "p50_us": 613, "p99_us": 8_084, "max_us": 9_000},
     })
 }
@@ -93,11 +89,6 @@ fn line(lines: &[String], words: &str) -> String {
 #[test]
 fn all_of_it_is_there_on_a_roomy_terminal() {
     let mut model = of(&figures());
-    let producers = json!({"missing_from_sequence": 0, "evicted": 0, "next_after": null, "partitions_missing": [],
-        "producers": [{"incarnation": "00000000deadbeef", "partitions": [
-            {"partition": 0, "last_sequence": 1_000, "last_offset": 5}, {"partition": 1, "last_sequence": 234, "last_offset": 6}]}]});
-    let producers: Producers = serde_json::from_value(producers).unwrap();
-    model.hear(Heard::Asides(None, Some(producers)), 0);
     let lines = lines(&mut model, 120, 40, 0);
     assert!(lines[0].starts_with(" Tally  ● LIVE  http://tally.example:8080"), "{}", lines[0]);
     assert!(lines[0].ends_with("2026-11-20 19:12:01 UTC "), "{}", lines[0]);
@@ -222,11 +213,10 @@ fn paused_figures_say_so_and_nothing_is_missed_meanwhile() {
 
 #[test]
 fn what_is_wrong_with_the_consumer_is_said_although_it_answers() {
-    let mut model = of(&figures());
-    let unready = json!({"ready": false, "unmet": [{"condition": "kafka", "reason": "no broker answers"}]});
-    let readiness: Readiness = serde_json::from_value(unready).unwrap();
-    model.hear(Heard::Asides(Some(readiness), None), 0);
-    assert!(lines(&mut model, 120, 40, 0)[0].contains("! LIVE  Not ready: no broker answers"));
+    let mut unready = figures();
+    unready["ready"] = json!(false);
+    unready["unmet"] = json!([{"condition": "kafka", "reason": "no broker answers"}]);
+    assert!(lines(&mut of(&unready), 120, 40, 0)[0].contains("! LIVE  Not ready: no broker answers"));
 
     let mut incomplete = figures();
     incomplete["summary"]["partitions_missing"] = json!([1]);
