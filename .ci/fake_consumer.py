@@ -77,7 +77,7 @@ class FakeConsumer:
         self.every_s = 0.25
         self.sent = self.streams = 0
         self.is_silent = self.is_busy = False
-        self.letters: list[dict] | None = None
+        self.letters: list[dict] = []
         self.asked: list[tuple[float, str]] = []
         fake = self
 
@@ -91,7 +91,7 @@ class FakeConsumer:
                 try:
                     if path == "/api/v1/events":
                         fake.stream(self)
-                    elif path == "/api/v1/dead-letters" and fake.letters is not None:
+                    elif path == "/api/v1/dead-letters":
                         fake.answer(self, "application/json", json.dumps({"dead_letters": fake.letters, "next_after": None}).encode())
                     else:
                         fake.file(self, path)

@@ -132,8 +132,6 @@ fn figures(view: &View, readiness: &Readiness, latency: Option<&Value>) -> Value
         "partitions": PartitionsAnswer::of(view, &snapshots, now_ms).partitions,
         "windows": WindowsAnswer::of(&snapshots, partitions, &windows).windows,
         "producers": in_short(&ProducersAnswer::of(&snapshots, partitions, &producers)),
-        // What else there is to ask for.
-        "dead_letters": true,
         "latency": latency,
     })
 }

@@ -1,5 +1,5 @@
-// The latest dead letters. Asked for only where the events say that they can be, and only right after an event of somebody who
-// has caught up: asked of a consumer that has just started, they would be an error in the console.
+// The latest dead letters. Asked for only right after an event of somebody who has caught up: asked of a consumer that has just
+// started, they would be an error in the console.
 
 import { dayAndTime, grouped, printable, timeAsOf } from "./format.js";
 import { readDeadLetters } from "./figures.js";
@@ -53,14 +53,12 @@ export class DeadLetters {
   /** `isWanted`: whether an answer is still to be shown when it comes. */
   constructor(card, isWanted) {
     const [list, note] = ["ol", ".hint"].map(name => card.querySelector(name));
-    Object.assign(this, { card, isWanted, list, note, isSeen: false, asking: false, askedAt: -Infinity, shownOf: 0 });
+    Object.assign(this, { isWanted, list, note, isSeen: false, asking: false, askedAt: -Infinity, shownOf: 0 });
     new IntersectionObserver(entries => { this.isSeen = entries.at(-1).isIntersecting; }).observe(card);
   }
 
   /** To be called with each event that is drawn. */
-  see({ dead_letters: isOffered = false, time, summary: { ledger } }) {
-    this.card.hidden = !isOffered;
-    if (!isOffered) return;
+  see({ time, summary: { ledger } }) {
     const rejected = Object.values(ledger.rejected).reduce((all, count) => all + count, 0), of = `${rejected}/${ledger.mended ?? 0}`;
     if (rejected === 0) {
       this.show([], time);

@@ -32,7 +32,7 @@ const ledger = members({
 });
 const grid = map(map(members({ count: whole, sum_minor: digits })));
 const EVENT = members({
-  time, caught_up: flag, ready: optional(flag), unmet: optional(list(members({ reason: text }))), dead_letters: optional(flag),
+  time, caught_up: flag, ready: optional(flag), unmet: optional(list(members({ reason: text }))),
 });
 const FIGURES = members({
   summary: members({

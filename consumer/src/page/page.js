@@ -1,6 +1,6 @@
 // The dashboard: one event a second, drawn as it comes. What is older than some seconds is said to be old, and greyed.
-// All figures are in the events; only dead letters are asked for, where an event offers them: any other question could be answered
-// with an error while the consumer is well, just started.
+// All figures are in the events; only dead letters are asked for, right after one: any other question could be answered with an
+// error while the consumer is well, just started.
 
 import { Chart, linear, logarithmic } from "./chart.js";
 import { DeadLetters } from "./dead-letters.js";
