@@ -3,8 +3,8 @@
 //! ```text
 //!                 ┌─ a place is free ──▶ every path, many requests, in turn
 //!   connection ───┤
-//!                 └─ all are taken ────▶ one request, at once: health is answered, all else is told to come again;
-//!                                        the newest so many, the oldest of them makes way
+//!                 └─ all are taken ────▶ one request, at once: health is answered, and who shows the token; all else is
+//!                                        told to come again; the newest so many, the oldest of them makes way
 //! ```
 //!
 //! What a connection is for is known only after its head, so those for whom there is no place are given a moment to say
@@ -30,7 +30,7 @@ pub(super) struct Routes {
     /// To whoever has a place.
     pub(super) all: Router,
     /// To whoever has none.
-    pub(super) health: Router,
+    pub(super) urgent: Router,
 }
 
 /// Takes connections until `stop`.
@@ -51,7 +51,7 @@ pub(super) async fn accept(listener: TcpListener, routes: Routes, limits: Limits
                 drop(place);
             });
         } else {
-            let served = connection::serve(stream, routes.health, limits.without_place, stop);
+            let served = connection::serve(stream, routes.urgent, limits.without_place, stop);
             without_place.admit(connections.spawn(served));
             // It has to get a look at its request before so many others come that it must go.
             yield_now().await;

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use subtle::ConstantTimeEq as _;
 
-use super::answer::error_response;
+use super::answer::{error_response, try_again_response};
 use crate::service::config::Secret;
 
 /// The paths that need no token and no place.
@@ -47,8 +47,13 @@ impl Access {
     }
 
     fn allows(&self, path: &str, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
-        HEALTH.contains(&path) || shown(headers).is_some_and(|shown| shown.ct_eq(token.reveal().as_bytes()).into())
+        self.token.is_none() || HEALTH.contains(&path) || self.is_shown(headers)
+    }
+
+    /// Whether there is a token and a request shows it.
+    fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return false };
+        shown(headers).is_some_and(|shown| shown.ct_eq(token.reveal().as_bytes()).into())
     }
 }
 
@@ -67,6 +72,17 @@ fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
     } else {
         None
     }
+}
+
+/// For whoever found all places taken: health, and whatever is asked by who shows the token. Others can't keep those out by being
+/// many.
+pub(super) async fn urgent_only(State(access): State<Access>, request: Request, next: Next) -> Response {
+    if HEALTH.contains(&request.uri().path()) || access.is_shown(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "all places for connections are taken; only /livez, /readyz and whoever shows the token in HTTP_TOKEN, if there \
+                  is one, are answered now";
+    try_again_response("too_many_connections", detail, 1)
 }
 
 /// Lets through who may ask, and says to the others how to. Nothing of a body is read before that.

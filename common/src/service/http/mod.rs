@@ -1,9 +1,9 @@
 //! The HTTP server of every binary: `/livez`, `/readyz`, `/metrics` and the binary's own routes.
 //!
 //! It is for probes, scrapers and a few people, and has to survive everyone else: every wait is bounded. Connections
-//! are limited (beyond the limit, health is still answered), as are the time for a request's head, for its answer, for
-//! writing that out, the age of a connection, requests a second, and the size of a body. `axum::serve` has none of these,
-//! hence hyper's own connection here. Whoever asks for more than health may have to show a [token](Access).
+//! are limited (beyond the limit, health and whoever shows the token are still answered), as are the time for a request's head,
+//! for its answer, for writing that out, the age of a connection, requests a second, and the size of a body. `axum::serve` has
+//! none of these, hence hyper's own connection here. Whoever asks for more than health may have to show a [token](Access).
 //!
 //! It goes on serving while the process drains, so that `/readyz` can say so, until [`Serving::stop`].
 //! HTTP/1.1 only, no TLS: that is the business of what stands in front.
@@ -38,7 +38,7 @@ use super::exit::{ExitCode, Failure};
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 256;
-/// Connections beyond those, for one question about health each.
+/// Connections beyond those, for one question each, about health or by who shows the token.
 pub const HEALTH_CONNECTIONS_MAX: usize = 64;
 /// Requests a second, on all connections together; more of them wait for their turn, a connection one at most.
 pub const REQUESTS_PER_S_MAX: u32 = 500;

@@ -13,8 +13,8 @@ use axum::{Extension, Router};
 use serde_json::json;
 
 use super::accept::Routes;
-use super::access::{Access, HEALTH, authorized};
-use super::answer::{error_response, json_response, protect, try_again_response, with_type};
+use super::access::{Access, authorized, urgent_only};
+use super::answer::{error_response, json_response, protect, with_type};
 use super::pace::Pace;
 use super::{BODY_BYTES_MAX, Limits, REQUESTS_BURST};
 use crate::service::liveness::Liveness;
@@ -48,11 +48,11 @@ pub(super) fn complete(router: Router, ops: Ops, limits: &Limits) -> Routes {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(Extension(ops))
         .layer(from_fn_with_state(limits.request, bounded))
-        .layer(from_fn_with_state(access, authorized));
+        .layer(from_fn_with_state(access.clone(), authorized));
     let pace = Arc::new(Pace::new(limits.requests_per_s_max, REQUESTS_BURST));
     let all = router.clone().layer(from_fn_with_state(pace, in_turn)).layer(from_fn(protected));
-    let health = router.layer(from_fn(health_only)).layer(from_fn(protected));
-    Routes { all, health }
+    let urgent = router.layer(from_fn_with_state(access, urgent_only)).layer(from_fn(protected));
+    Routes { all, urgent }
 }
 
 async fn livez(Extension(ops): Extension<Ops>) -> Response {
@@ -107,15 +107,6 @@ async fn bounded(State(limit): State<Duration>, request: Request, next: Next) ->
 async fn in_turn(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
     pace.turn().await;
     next.run(request).await
-}
-
-/// For whoever has none.
-async fn health_only(request: Request, next: Next) -> Response {
-    if HEALTH.contains(&request.uri().path()) {
-        return next.run(request).await;
-    }
-    let detail = "all places for connections are taken; only /livez and /readyz are answered now";
-    try_again_response("too_many_connections", detail, 1)
 }
 
 async fn protected(request: Request, next: Next) -> Response {

@@ -35,17 +35,21 @@ async fn serve(router: Router, limits: Limits) -> Served {
     serve_to(Access::default(), router, limits).await
 }
 
+fn ops(shutdown: &Shutdown, access: Access) -> Ops {
+    Ops {
+        traces: None,
+        readiness: Readiness::new(shutdown),
+        liveness: Liveness::default(),
+        metrics: Metrics::new("tally_test", "1.2.3"),
+        access,
+    }
+}
+
 async fn serve_to(access: Access, router: Router, limits: Limits) -> Served {
     let mut server = OpsServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     server.limits = limits;
     let shutdown = Shutdown::manual();
-    let ops = Ops {
-        traces: None,
-        readiness: Readiness::new(&shutdown),
-        liveness: Liveness::default(),
-        metrics: Metrics::new("tally_test", "1.2.3"),
-        access,
-    };
+    let ops = ops(&shutdown, access);
     Served { serving: server.serve(router, ops.clone()), shutdown, ops }
 }
 

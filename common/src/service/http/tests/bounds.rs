@@ -8,6 +8,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::time::{Instant, interval, interval_at, sleep};
 
 use super::*;
+use crate::service::config::Secret;
 
 #[tokio::test]
 async fn a_head_that_never_ends_and_an_idle_connection_are_ended() {
@@ -51,10 +52,10 @@ impl Served {
 }
 
 /// Few places, all of which are taken by clients that say nothing.
-async fn crowded() -> (Served, Vec<TcpStream>) {
+async fn crowded(access: Access) -> (Served, Vec<TcpStream>) {
     let patient = ConnectionLimits { head: DEADLINE, age_max: 2 * DEADLINE, ..Limits::default().without_place };
     let limits = Limits { connections_max: 2, without_place_max: 4, without_place: patient, ..Limits::default() };
-    let served = serve(Router::new(), limits).await;
+    let served = serve_to(access, Router::new(), limits).await;
     let mut silent = vec![served.connect().await, served.connect().await];
     served.until_status("/metrics", 503).await;
     for _ in 0..20 {
@@ -65,7 +66,7 @@ async fn crowded() -> (Served, Vec<TcpStream>) {
 
 #[tokio::test]
 async fn health_is_answered_while_every_place_is_taken_and_everything_else_is_told_to_come_again() {
-    let (served, silent) = crowded().await;
+    let (served, silent) = crowded(Access::default()).await;
     let kafka = served.ops.readiness.condition("kafka");
     kafka.ready();
     for path in ["/livez", "/readyz"] {
@@ -88,8 +89,18 @@ async fn health_is_answered_while_every_place_is_taken_and_everything_else_is_to
 }
 
 #[tokio::test]
+async fn who_shows_the_token_is_answered_while_every_place_is_taken_by_others() {
+    let (served, silent) = crowded(Access::with_token(Some(Secret::new("hunter2hunter2hunter2")))).await;
+    for (shown, status) in [("hunter2hunter2hunter2", 200), ("hunter3hunter3hunter3", 503)] {
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {shown}\r\n\r\n");
+        assert_eq!(answer(served.connect_and_send(&request).await).await.status, status, "{shown}");
+    }
+    drop(silent);
+}
+
+#[tokio::test]
 async fn of_those_without_a_place_only_the_newest_stay() {
-    let (served, mut silent) = crowded().await;
+    let (served, mut silent) = crowded(Access::default()).await;
     let newest = silent.split_off(silent.len() - 4);
     let with_place = silent.drain(..2).collect::<Vec<_>>();
     for cut_off in silent {
@@ -190,12 +201,18 @@ async fn a_connection_that_is_kept_busy_is_asked_to_come_again_in_the_end() {
     assert!(answers >= CONNECTION_AGE_MAX.as_secs() - 1, "{answers} answers");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_beyond_the_pace_wait_for_their_turn_and_are_all_answered() {
-    let served = serve(Router::new(), Limits { requests_per_s_max: 1_000, ..Limits::default() }).await;
-    let many = 3 * REQUESTS_BURST as usize;
+    let limits = Limits { requests_per_s_max: 10, ..Limits::default() };
+    let routes = ops::complete(Router::new(), ops(&Shutdown::manual(), Access::default()), &limits);
+    let many = REQUESTS_BURST as usize + 30;
     let requests = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(many - 1)
         + "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let text = read_to_end(served.connect_and_send(&requests).await).await;
+    let began = Instant::now();
+    let mut client = connected(routes.all, 1 << 20);
+    client.write_all(requests.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
     assert_eq!(text.matches("{\"live\":true}").count(), many);
+    assert_eq!(began.elapsed().as_secs(), 3, "in virtual time, after the burst");
 }
