@@ -100,7 +100,7 @@ pub struct RestartSettings {
 #[derive(Debug, Args)]
 pub struct HostileSettings {
     /// The load, records a second
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: u64,
     /// Seconds without the attack, and as many with it
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]

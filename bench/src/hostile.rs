@@ -19,6 +19,7 @@ use e2e::{
 use serde::Serialize;
 
 use crate::{
+    cost::cpu_seconds,
     flags::HostileSettings,
     place::{PARTITIONS, Place},
     results::{self, Origin, Spread, grouped},
@@ -40,8 +41,12 @@ pub struct HostileSample {
     pub during: f64,
     /// The second in terms of the first.
     pub ratio: f64,
+    /// What the consumer took of a processor while nobody attacked.
+    pub cpu_before: f64,
+    /// The same under attack.
+    pub cpu_during: f64,
     /// Connections that the attack made.
-    pub attempts: u64,
+    pub connections: u64,
     /// Questions for `/livez` under attack, all of which were answered.
     pub probes: u64,
     /// Longest wait for one of these answers, in milliseconds.
@@ -89,22 +94,34 @@ pub fn measure(settings: &HostileSettings) -> Checked {
     let mut samples = Vec::new();
     for round in 1..=settings.rounds {
         wait::let_pass(SETTLING);
-        let before = rate_of(&onlooker, span, || Ok(()))?;
+        let (before, cpu_before) = rate_of(&onlooker, &consumer, span, || Ok(()))?;
         let attack = Attack::on(consumer.address());
         wait::let_pass(SETTLING);
         let (mut probes, mut slowest) = (0, Duration::ZERO);
-        let during = rate_of(&onlooker, span, || {
+        let (during, cpu_during) = rate_of(&onlooker, &consumer, span, || {
             let asked = Instant::now();
             let status = consumer.get("/livez").map(|answer| answer.status);
             claim!(status == Some(200), "/livez under attack: {status:?}");
             (probes, slowest) = (probes + 1, slowest.max(asked.elapsed()));
             Ok(())
         })?;
-        let attempts = attack.attempts().values().sum();
+        let connections = attack.connections().values().sum();
         drop(attack);
         let (ratio, probe_ms_max) = (during / before, slowest.as_secs_f64() * 1_000.0);
-        eprintln!("round {round}: {before:.0} records/s before, {during:.0} under {attempts} connections: {ratio:.3}");
-        samples.push(HostileSample { before, during, ratio, attempts, probes, probe_ms_max });
+        eprintln!(
+            "round {round}: {before:.0} records/s before, {during:.0} under {connections} connections: {ratio:.3}; \
+             {cpu_before:.2} and {cpu_during:.2} of a processor"
+        );
+        samples.push(HostileSample {
+            before,
+            during,
+            ratio,
+            cpu_before,
+            cpu_during,
+            connections,
+            probes,
+            probe_ms_max,
+        });
     }
     let resident_kib = consumer.resident_peak_kib().ok_or_else(|| Failure::new("the consumer has ended"))?;
     drop(producer);
@@ -131,15 +148,24 @@ fn durable(onlooker: &Process) -> Checked<u64> {
     summary["ledger"]["consumed"].as_u64().ok_or_else(|| Failure::new("the summary has no count"))
 }
 
-/// Records a second over about `span`, between two moments at which more became durable: snapshots are a second apart.
-fn rate_of(onlooker: &Process, span: Duration, mut meanwhile: impl FnMut() -> Checked) -> Checked<f64> {
+/// Records a second over about `span`, between two moments at which more became durable: snapshots are a second apart. And
+/// what `consumer` took of a processor meanwhile.
+fn rate_of(
+    onlooker: &Process,
+    consumer: &Process,
+    span: Duration,
+    mut meanwhile: impl FnMut() -> Checked,
+) -> Checked<(f64, f64)> {
+    let cpu_seconds = || cpu_seconds(consumer.id()).ok_or_else(|| Failure::new("the consumer has ended"));
     let (first, began) = next_change(onlooker, durable(onlooker)?, &mut meanwhile)?;
+    let cpu_first = cpu_seconds()?;
     let (mut last, mut ended) = (first, began);
     while ended.duration_since(began) < span {
         (last, ended) = next_change(onlooker, last, &mut meanwhile)?;
     }
+    let seconds = ended.duration_since(began).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate to four digits")]
-    Ok((last - first) as f64 / ended.duration_since(began).as_secs_f64())
+    Ok(((last - first) as f64 / seconds, (cpu_seconds()? - cpu_first) / seconds))
 }
 
 /// Waits until more than `known` is durable, and says how much and when.
@@ -164,14 +190,19 @@ impl HostileResults {
             let Spread { median, min, max } = Spread::of(self.samples.iter().map(of));
             format!("{} | {} to {}", grouped(median), grouped(min), grouped(max))
         };
+        let processor = |of: fn(&HostileSample) -> f64| {
+            let Spread { median, min, max } = Spread::of(self.samples.iter().map(of));
+            format!("{median:.2} | {min:.2} to {max:.2}")
+        };
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        let attempts = spread(|sample| sample.attempts as f64);
+        let connections = spread(|sample| sample.connections as f64);
         let Spread { median, min, max } = self.ratio;
         format!(
             "{}; medians of {} rounds of twice {} s; {} records/s meanwhile. The consumer had {} MiB resident at most.\n\n\
              | | median | least to most |\n|---|--:|--:|\n\
              | durable records/s before | {} |\n| the same under attack | {} |\n\
              | **ratio** | **{median:.3}** | {min:.3} to {max:.3} |\n\
+             | of a processor, the consumer before | {} |\n| the same under attack | {} |\n\
              | connections of an attack | {} |\n| slowest `/livez`, ms | {} |\n",
             self.origin,
             self.samples.len(),
@@ -180,7 +211,9 @@ impl HostileResults {
             self.resident_mib_max,
             spread(|sample| sample.before),
             spread(|sample| sample.during),
-            attempts,
+            processor(|sample| sample.cpu_before),
+            processor(|sample| sample.cpu_during),
+            connections,
             spread(|sample| sample.probe_ms_max),
         )
     }

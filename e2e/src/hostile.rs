@@ -11,8 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rand::Rng as _;
-
 use crate::wait::let_pass;
 
 /// How long a client of the attack waits for anything.
@@ -30,17 +28,26 @@ const SILENT: usize = 100;
 const DRIPPING: usize = 40;
 /// Connections of a wave that come and go.
 const BRIEF: usize = 20;
+/// Connections of a wave that say nothing at all before they go.
+const COMING: usize = 100;
+/// Connections of a wave that ask for metrics again and again.
+const SCRAPERS: usize = 8;
+/// The request for a stream of events.
+const EVENTS: &str = "GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n";
 /// What is sent where little is allowed.
 const LARGE_BYTES: usize = 1 << 20;
 /// A token that nobody has set.
 const WRONG_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// One wave of a kind of clients; how many there were.
+/// One wave of a kind of clients; how many connections it made.
 type Wave = fn(&Target) -> usize;
 
 /// Every kind of clients.
-const WAVES: [(&str, Wave); 7] = [
+const WAVES: [(&str, Wave); 10] = [
     ("event streams", event_streams),
+    ("events left at once", leavers),
+    ("comings and goings", comers),
+    ("metrics without a pause", scrapers),
     ("heads a byte at a time", slow_heads),
     ("silence", silence),
     ("answers a byte at a time", dripping_readers),
@@ -54,7 +61,7 @@ const WAVES: [(&str, Wave); 7] = [
 struct Target {
     server: SocketAddr,
     is_over: AtomicBool,
-    attempts: [AtomicU64; WAVES.len()],
+    connections: [AtomicU64; WAVES.len()],
     let_in: AtomicU64,
 }
 
@@ -69,14 +76,14 @@ impl Attack {
     /// Lets all of them loose, each kind on a thread of its own.
     #[must_use]
     pub fn on(server: SocketAddr) -> Self {
-        let target = Target { server, is_over: false.into(), attempts: Default::default(), let_in: 0.into() };
+        let target = Target { server, is_over: false.into(), connections: Default::default(), let_in: 0.into() };
         let target = Arc::new(target);
         let threads = WAVES.iter().zip(0..).map(|(&(_, wave), kind): (_, usize)| {
             let target = Arc::clone(&target);
             std::thread::spawn(move || {
                 while !target.is_over.load(Relaxed) {
-                    let attempts = wave(&target);
-                    target.attempts[kind].fetch_add(attempts as u64, Relaxed);
+                    let connections = wave(&target);
+                    target.connections[kind].fetch_add(connections as u64, Relaxed);
                     let_pass(PAUSE);
                 }
             })
@@ -86,8 +93,8 @@ impl Attack {
 
     /// How many connections each kind has made so far.
     #[must_use]
-    pub fn attempts(&self) -> BTreeMap<&'static str, u64> {
-        WAVES.iter().zip(&self.target.attempts).map(|((kind, _), made)| (*kind, made.load(Relaxed))).collect()
+    pub fn connections(&self) -> BTreeMap<&'static str, u64> {
+        WAVES.iter().zip(&self.target.connections).map(|((kind, _), made)| (*kind, made.load(Relaxed))).collect()
     }
 
     /// How many requests with a wrong token were answered with 200.
@@ -116,7 +123,7 @@ impl Target {
         Some(stream)
     }
 
-    /// Opens so many connections, says this on each, and does `look` with each of them so many times.
+    /// Opens so many connections, says this on each, and does `look` with each of them so many times; how many there were.
     fn hold(&self, count: usize, first: &str, looks: u32, mut look: impl FnMut(&mut TcpStream)) -> usize {
         let mut held: Vec<TcpStream> = (0..count).filter_map(|_| self.connect()).collect();
         for stream in &mut held {
@@ -130,17 +137,22 @@ impl Target {
                 break;
             }
         }
-        count
+        held.len()
     }
 
-    /// Opens a connection, says this and gives back the beginning of the answer.
+    /// Opens a connection, says this and gives back the beginning of the answer; `None` where there was no connection.
     fn ask(&self, request: &[u8]) -> Option<Vec<u8>> {
         let mut stream = self.connect()?;
         let _ = stream.write_all(request);
         let mut answer = vec![0; 64];
-        let length = stream.read(&mut answer).ok()?;
+        let length = stream.read(&mut answer).unwrap_or(0);
         answer.truncate(length);
         Some(answer)
+    }
+
+    /// Asks so many times, and counts the connections.
+    fn ask_all<R: AsRef<[u8]>>(&self, requests: impl IntoIterator<Item = R>) -> usize {
+        requests.into_iter().filter_map(|request| self.ask(request.as_ref())).count()
     }
 }
 
@@ -149,9 +161,21 @@ fn read_some(stream: &mut TcpStream, bytes: usize) {
 }
 
 fn event_streams(target: &Target) -> usize {
-    target.hold(STREAMS, "GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n", STREAM_LOOKS, |stream| {
-        read_some(stream, 1 << 16);
-    })
+    target.hold(STREAMS, EVENTS, STREAM_LOOKS, |stream| read_some(stream, 1 << 16))
+}
+
+fn leavers(target: &Target) -> usize {
+    let left = (0..BRIEF).filter_map(|_| target.connect()?.write_all(EVENTS.as_bytes()).ok());
+    left.count()
+}
+
+fn comers(target: &Target) -> usize {
+    (0..COMING).filter_map(|_| target.connect()).count()
+}
+
+fn scrapers(target: &Target) -> usize {
+    let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
+    target.hold(SCRAPERS, &many, LOOKS, |stream| read_some(stream, 1 << 20))
 }
 
 fn slow_heads(target: &Target) -> usize {
@@ -170,12 +194,7 @@ fn dripping_readers(target: &Target) -> usize {
 }
 
 fn garbage(target: &Target) -> usize {
-    let mut bytes = [0; 1_000];
-    for _ in 0..BRIEF {
-        rand::rng().fill_bytes(&mut bytes);
-        target.ask(&bytes);
-    }
-    BRIEF
+    target.ask_all((0..BRIEF).map(|_| rand::random::<[u8; 1_000]>()))
 }
 
 fn too_large(target: &Target) -> usize {
@@ -187,10 +206,7 @@ fn too_large(target: &Target) -> usize {
         format!("POST /api/v1/summary HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\n{large}"),
         format!("GET /readyz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{LARGE_BYTES:x}\r\n{large}\r\n"),
     ];
-    for request in &requests {
-        target.ask(request.as_bytes());
-    }
-    requests.len()
+    target.ask_all(&requests)
 }
 
 fn not_theirs(target: &Target) -> usize {
@@ -204,18 +220,18 @@ fn not_theirs(target: &Target) -> usize {
         "GET /%2e%2e/%00",
         "GET /api/v1/windows?limit=-1",
     ];
-    for line in wrong {
-        target.ask(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
-    }
+    let mut connections = target.ask_all(wrong.map(|line| format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n")));
     let long = WRONG_TOKEN.repeat(300);
     let guesses = [format!("Bearer {WRONG_TOKEN}"), format!("Bearer {long}"), "Basic Og==".to_owned(), String::new()];
     for path in ["/metrics", "/api/v1/summary", "/api/v1/producer"] {
         for credentials in &guesses {
             let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: {credentials}\r\n\r\n");
-            if target.ask(request.as_bytes()).is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200")) {
+            let Some(answer) = target.ask(request.as_bytes()) else { continue };
+            connections += 1;
+            if answer.starts_with(b"HTTP/1.1 200") {
                 target.let_in.fetch_add(1, Relaxed);
             }
         }
     }
-    wrong.len() + 3 * guesses.len()
+    connections
 }
