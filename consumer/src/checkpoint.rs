@@ -4,8 +4,8 @@
 //!   dead letters ─▶ closed windows ─▶ anchor (now and then) ─▶ snapshot ─▶ (group commit, for those who watch)
 //! ```
 //!
-//! [`Checkpoint::steps`] is that order; the simulation crashes between any two of them. A crash between any two steps repeats what went out before the snapshot, under the same identity; it never skips
-//! any of it.
+//! [`Checkpoint::steps`] is that order; the simulation crashes between any two of them. A crash between any two steps repeats
+//! what went out before the snapshot, under the same identity; it never skips any of it.
 
 use std::time::Duration;
 
@@ -220,7 +220,7 @@ fn window_records(windows: &[ClosedWindow], now_ms: i64) -> Vec<Record> {
 }
 
 /// Cuts what is to be written into requests that brokers take; one that is larger by itself has a request to itself.
-fn chunks<T>(items: &[T], bytes_of: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+pub(crate) fn chunks<T>(items: &[T], bytes_of: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
         let mut bytes = 0;

@@ -17,7 +17,7 @@ use crate::{
     dead_letters::{self, DeadLettersCommand, served::Served},
     error::ConsumerError,
     http, metrics, migrate, pipeline, progress_bar, report, reset,
-    restore::highest_snapshot,
+    restore::highest_snapshots,
     settings::{Configuration, ConsumerSettings},
     summary::Summary,
     top, verify,
@@ -139,10 +139,7 @@ async fn summarise(configuration: &Configuration) -> Result<ExitCode, ConsumerEr
     let cluster = Cluster::new(configuration.connection.clone());
     let names = TopicNames::new(&configuration.topic);
     let partitions = state_partitions(&cluster, &names).await?;
-    let mut snapshots = Vec::new();
-    for partition in 0..partitions {
-        snapshots.extend(highest_snapshot(&cluster, &names, partition).await?.map(|stored| stored.snapshot));
-    }
+    let snapshots = highest_snapshots(&cluster, &names, partitions).await?;
     let summary = Summary::of(&snapshots, partitions, now_ms());
     let printed = print(&summary, configuration.json);
     Ok(if summary.is_complete() { printed } else { ExitCode::NotRight })

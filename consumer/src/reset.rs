@@ -44,7 +44,7 @@ impl Place {
         match self {
             Self::Earliest => Ok(log.bounds().await?.start),
             Self::Latest => Ok(log.bounds().await?.end),
-            Self::Time(time) => log.offset_at(time).await,
+            Self::Time(time) => log.offset_at(time.timestamp_millis()).await,
         }
     }
 

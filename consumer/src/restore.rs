@@ -20,8 +20,8 @@ use crate::{
 const REREAD_WAIT: Duration = Duration::from_millis(100);
 /// Most bytes of one fetch of the state topic.
 const STATE_FETCH_BYTES_MAX: i32 = 1 << 20;
-/// Bytes of one fetch while the id window is read again, or as many as are set if that is more. A takeover waits for that, and what it waits for is
-/// mostly the turns of busy brokers, not the bytes: fewer and larger fetches than the live ones.
+/// Bytes of one fetch while the id window is read again, or as many as are set if that is more. A takeover waits for that, and
+/// what it waits for is mostly the turns of busy brokers, not the bytes: fewer and larger fetches than the live ones.
 const REFILL_FETCH_BYTES: i32 = 1 << 20;
 
 /// Why a partition can't be gone on with.
@@ -309,6 +309,22 @@ pub async fn highest_snapshot(
     let Some((value, state_offset)) = highest.take() else { return Ok(None) };
     let snapshot = Snapshot::parse(&value).map_err(|cause| RestoreError::Snapshot { partition, cause })?;
     Ok(Some(Stored { snapshot, state_offset }))
+}
+
+/// The highest snapshot of each of so many partitions that has one, in order; see [`highest_snapshot`].
+///
+/// # Errors
+/// As [`highest_snapshot`].
+pub async fn highest_snapshots(
+    cluster: &Cluster,
+    names: &TopicNames,
+    partitions: i32,
+) -> Result<Vec<Snapshot>, RestoreError> {
+    let mut snapshots = Vec::new();
+    for partition in 0..partitions {
+        snapshots.extend(highest_snapshot(cluster, names, partition).await?.map(|stored| stored.snapshot));
+    }
+    Ok(snapshots)
 }
 
 /// Reads the heads of a partition's snapshots as they are now.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -128,16 +127,21 @@ impl PartitionReader {
         }
     }
 
-    /// The offset of the first record whose timestamp is not before `time`; the end where there is none.
+    /// The offset of the first record whose timestamp is not before `time_ms`, in milliseconds since the epoch; the end where
+    /// there is none.
     ///
     /// # Errors
     /// [`Fault`] when it could not be had within the deadline.
-    pub async fn offset_at(&mut self, time: DateTime<Utc>) -> Result<i64, Fault> {
-        let end = self.bounds().await?.end;
+    pub async fn offset_at(&mut self, time_ms: i64) -> Result<i64, Fault> {
+        let Bounds { start, end } = self.bounds().await?;
+        if time_ms < 0 {
+            // On the wire that is no time: -1 asks for the end of the log.
+            return Ok(start);
+        }
         let started = Instant::now();
         let mut attempt = 0;
         loop {
-            match self.try_offset(Place::Time(time.timestamp_millis())).await {
+            match self.try_offset(Place::Time(time_ms)).await {
                 // Below 0 where no record is as late.
                 Ok(offset) => return Ok(if (0..end).contains(&offset) { offset } else { end }),
                 Err(fault) => self.pause_after(fault, &mut attempt, started).await?,

@@ -45,6 +45,12 @@ impl<'a> Headers<'a> {
         }
         found
     }
+
+    /// The value of the header of that name, as [`Self::get`] finds it, where it is text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
 }
 
 /// What is still to be read of some bytes. Each step gives nothing where they don't hold what is asked for.
@@ -153,6 +159,8 @@ mod tests {
         assert_eq!(headers.get("a"), Some(b"yz".as_slice()));
         assert_eq!(headers.get("b"), Some(b"".as_slice()));
         assert_eq!(headers.get("c"), None);
+        assert_eq!(["a", "b", "c"].map(|name| headers.text(name)), [Some("yz"), Some(""), None]);
+        assert_eq!(Headers(Bytes(b"\x02a\x02\xff")).text("a"), None, "no text");
     }
 
     #[test]

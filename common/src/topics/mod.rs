@@ -1,8 +1,8 @@
 //! The topics of a pipeline: their names, how they must be laid out, and making them so.
 //!
 //! The consumer creates what is missing, with its configs, and the producer the transactions topic; the brokers'
-//! auto-creation is never relied on. What is there already is checked and left as it is, but for a derived topic with too few partitions or too small
-//! a limit on batches: both are raised.
+//! auto-creation is never relied on. What is there already is checked and left as it is, but for a derived topic with too few
+//! partitions or too small a limit on batches: both are raised.
 
 mod redrives;
 
@@ -311,7 +311,7 @@ fn check_state(topic: &str, state: &TopicState, layout: Layout) -> Result<(), To
 mod tests {
     use super::*;
 
-    fn state(partitions: i32, configs: &[(&str, &str)]) -> TopicState {
+    pub(super) fn state(partitions: i32, configs: &[(&str, &str)]) -> TopicState {
         let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         TopicState { partitions, configs }
     }

@@ -41,8 +41,8 @@ fn redrives_request(names: &TopicNames) -> TopicRequest {
     TopicRequest::new(&names.redrives, 1, configs)
 }
 
-/// `others`: the dead letters and the transactions. A letter may be written anew, by a reset, as long as its record is there, and is
-/// there for its own retention then.
+/// `others`: the dead letters and the transactions. A letter may be written anew, by a reset, as long as its record is there, and
+/// is there for its own retention then.
 fn check_redrives(
     names: &TopicNames,
     journal: &TopicState,
@@ -87,12 +87,7 @@ fn check_redrives(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topics::TRANSACTIONS_RETENTION_MS;
-
-    fn state(partitions: i32, configs: &[(&str, &str)]) -> TopicState {
-        let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        TopicState { partitions, configs }
-    }
+    use crate::topics::{TRANSACTIONS_RETENTION_MS, tests::state};
 
     #[test]
     fn a_journal_that_would_forget_or_has_no_order_is_refused_with_what_mends_it() {

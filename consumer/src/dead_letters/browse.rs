@@ -157,11 +157,7 @@ impl Browser {
     async fn begin<T>(&mut self, partition: i32, query: &Query) -> Result<Stretch<T>, Fault> {
         let reader = self.reader(partition);
         let bounds = reader.bounds().await?;
-        let mut start = bounds.start;
-        if let Some(from) = query.filter.from_ms.filter(|&ms| ms > 0).and_then(chrono::DateTime::from_timestamp_millis)
-        {
-            start = start.max(reader.offset_at(from).await?);
-        }
+        let start = query.filter.first_offset(reader, bounds).await?;
         let after = query.after.as_ref().and_then(|place| place.0.get(&partition).copied());
         let end = after.map_or(bounds.end, |after| after.min(bounds.end)).max(start);
         Ok(Stretch { partition, start, next: end, length: STRETCH.start, found: VecDeque::new() })

@@ -1,7 +1,10 @@
 //! Which dead letters are meant.
 
 use chrono::DateTime;
-use common::wire::{Origin, Reason};
+use common::{
+    kafka::{Bounds, Fault, PartitionReader},
+    wire::{Origin, Reason},
+};
 
 use super::letter::Letter;
 
@@ -30,6 +33,17 @@ impl Filter {
             && self.partition.is_none_or(|partition| partition == letter.origin.partition)
             && self.from_ms.is_none_or(|from_ms| letter.rejected_at_ms >= from_ms)
             && self.to_ms.is_none_or(|to_ms| letter.rejected_at_ms < to_ms)
+    }
+
+    /// The offset in a partition of dead letters, which holds these `bounds`, before which none is meant.
+    ///
+    /// # Errors
+    /// [`Fault`] when the partition's index of times could not be asked.
+    pub async fn first_offset(&self, letters: &mut PartitionReader, bounds: Bounds) -> Result<i64, Fault> {
+        match self.from_ms {
+            None => Ok(bounds.start),
+            Some(from_ms) => Ok(letters.offset_at(from_ms).await?.max(bounds.start)),
+        }
     }
 
     /// Those of a topic's `partitions` in which there may be any.

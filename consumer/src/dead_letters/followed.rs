@@ -6,12 +6,15 @@ use common::{
     kafka::{Cluster, PartitionReader, ReadOptions},
     topics::{TopicNames, TopicsError, ensure_redrives},
 };
+use tokio::time::Instant;
 
 use super::{DeadLettersError, journal::Journal, letter::Letter};
 use crate::error::ConsumerError;
 
 /// Offsets that are read at a time.
 const STRETCH_OFFSETS: i64 = 2_000;
+/// Time between two looks whether there is a journal by now.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A journal, and where it is read on.
 pub struct Followed {
@@ -22,6 +25,8 @@ pub struct Followed {
     next_offset: i64,
     claims_max: usize,
     is_there: bool,
+    looked_at: Option<Instant>,
+    is_refreshed: bool,
 }
 
 impl Followed {
@@ -37,6 +42,8 @@ impl Followed {
             next_offset: 0,
             claims_max,
             is_there: false,
+            looked_at: None,
+            is_refreshed: false,
         }
     }
 
@@ -44,6 +51,23 @@ impl Followed {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Reads on to the end of a journal that may be missing, for those to whom it is an extra: where that failed,
+    /// [`Self::has_sent`] does not know.
+    ///
+    /// # Errors
+    /// As [`Self::look`] and [`Self::read_on`].
+    pub async fn refresh(&mut self) -> Result<(), ConsumerError> {
+        self.is_refreshed = false;
+        if self.looked_at.is_none_or(|before| before.elapsed() >= LOOK_INTERVAL) {
+            self.looked_at = None;
+            self.look(false).await?;
+            self.looked_at = Some(Instant::now());
+        }
+        self.read_on().await?;
+        self.is_refreshed = true;
+        Ok(())
     }
 
     /// Looks whether the topic is there, and makes it where it is not and `make` says so.
@@ -102,9 +126,10 @@ impl Followed {
         Ok(())
     }
 
-    /// Whether a letter was sent again; `None` where that is not known, because there is more than is kept in mind.
+    /// Whether a letter was sent again; `None` where that is not known, because the last [`Self::refresh`] failed: the journal
+    /// may not be read, for example, or has more than is kept in mind.
     #[must_use]
     pub fn has_sent(&self, letter: &Letter) -> Option<bool> {
-        (self.journal.claimed() <= self.claims_max).then(|| self.journal.has_sent(&letter.identity()))
+        self.is_refreshed.then(|| self.journal.has_sent(&letter.identity()))
     }
 }

@@ -22,6 +22,7 @@ use common::{
 };
 
 use super::mend::Mended;
+use crate::dead_letter::SOURCE_TIMESTAMP_HEADER;
 
 /// Which redrive it is: 16 hexadecimal digits, as an incarnation is written.
 const REDRIVE_HEADER: &str = "tally-redrive";
@@ -29,8 +30,6 @@ const REDRIVE_HEADER: &str = "tally-redrive";
 const PARTITION_HEADER: &str = "tally-redrive-partition";
 /// How many claims of the same redrive for the same partition counted before: what came before it may have been deleted.
 const BEFORE_HEADER: &str = "tally-redrive-before";
-/// The rejected record's own timestamp, in milliseconds since the epoch.
-const TIMESTAMP_HEADER: &str = "tally-source-timestamp-ms";
 /// Up to which offset of the journal all claims of this redrive were sent and acknowledged.
 const DONE_HEADER: &str = "tally-redrive-done";
 
@@ -82,6 +81,14 @@ pub struct Unsent {
     pub done: Record,
 }
 
+impl Unsent {
+    /// How many dead letters these are.
+    #[must_use]
+    pub fn letters(&self) -> u64 {
+        self.records.values().map(|records| records.len() as u64).sum()
+    }
+}
+
 impl Claim {
     /// The claim as a record of the journal.
     #[must_use]
@@ -93,7 +100,7 @@ impl Claim {
             (PARTITION_HEADER, self.partition.to_string().into_bytes()),
             (BEFORE_HEADER, self.before.to_string().into_bytes()),
         ];
-        headers.extend(timestamp_ms.map(|ms| (TIMESTAMP_HEADER, ms.to_string().into_bytes())));
+        headers.extend(timestamp_ms.map(|ms| (SOURCE_TIMESTAMP_HEADER, ms.to_string().into_bytes())));
         Record {
             timestamp_ms: self.claimed_at_ms,
             key: Some(self.mended.account.clone().into_bytes()),
@@ -103,14 +110,13 @@ impl Claim {
     }
 
     fn read(record: &RecordView<'_>, incarnation: u64) -> Option<Self> {
-        let text = |name| record.headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
         let origin = record.redriven_from.and_then(Origin::parse)?;
         let account = std::str::from_utf8(record.key?).ok()?.to_owned();
         Some(Self {
             incarnation,
-            identity: (origin, text(TIMESTAMP_HEADER).and_then(|text| text.parse().ok())),
-            partition: text(PARTITION_HEADER)?.parse().ok()?,
-            before: text(BEFORE_HEADER)?.parse().ok()?,
+            identity: (origin, record.headers.text(SOURCE_TIMESTAMP_HEADER).and_then(|text| text.parse().ok())),
+            partition: record.headers.text(PARTITION_HEADER)?.parse().ok()?,
+            before: record.headers.text(BEFORE_HEADER)?.parse().ok()?,
             claimed_at_ms: record.timestamp_ms,
             mended: Mended { account, value: record.value?.to_vec() },
         })
@@ -134,11 +140,11 @@ impl Claim {
 impl Journal {
     /// Takes in the next record of the journal. What is none of ours is passed over.
     pub fn take(&mut self, record: &RecordView<'_>) {
-        let text = |name| record.headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
-        let Some(incarnation) = text(REDRIVE_HEADER).and_then(|text| u64::from_str_radix(text, 16).ok()) else {
+        let Some(incarnation) = record.headers.text(REDRIVE_HEADER).and_then(|text| u64::from_str_radix(text, 16).ok())
+        else {
             return;
         };
-        if let Some(up_to) = text(DONE_HEADER).and_then(|text| text.parse::<i64>().ok()) {
+        if let Some(up_to) = record.headers.text(DONE_HEADER).and_then(|text| text.parse::<i64>().ok()) {
             if let Some(open) = self.open.get_mut(&incarnation) {
                 open.retain(|open| open.journal_offset > up_to);
             }

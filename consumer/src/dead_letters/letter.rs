@@ -46,19 +46,18 @@ impl Letter {
     /// Reads a record of the topic of dead letters; `None` where it is none of ours.
     #[must_use]
     pub fn read(record: &RecordView<'_>) -> Option<Self> {
-        let text = |name| record.headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
         let owned = |bytes: &[u8]| bytes.to_vec();
         Some(Self {
             origin: record.key.and_then(Origin::parse)?,
-            generation: text(GENERATION_HEADER)?.parse().ok()?,
-            reason: text(REASON_HEADER)?.to_owned(),
+            generation: record.headers.text(GENERATION_HEADER)?.parse().ok()?,
+            reason: record.headers.text(REASON_HEADER)?.to_owned(),
             rejected_at_ms: record.timestamp_ms,
-            timestamp_ms: text(SOURCE_TIMESTAMP_HEADER).and_then(|text| text.parse().ok()),
+            timestamp_ms: record.headers.text(SOURCE_TIMESTAMP_HEADER).and_then(|text| text.parse().ok()),
             key: record.headers.get(SOURCE_KEY_HEADER).map(owned),
             value: record.value.map(owned),
             sequence: record.sequence.map(owned),
             redriven_from: record.redriven_from.and_then(Origin::parse),
-            truncated_from_bytes: text(TRUNCATED_HEADER).and_then(|text| text.parse().ok()),
+            truncated_from_bytes: record.headers.text(TRUNCATED_HEADER).and_then(|text| text.parse().ok()),
         })
     }
 

@@ -54,7 +54,6 @@ struct Desk {
     partitions: i32,
     browser: Browser,
     journal: Followed,
-    is_marked: bool,
 }
 
 impl Desk {
@@ -62,20 +61,14 @@ impl Desk {
         let cluster = Cluster::new(configuration.connection.clone());
         let names = TopicNames::new(&configuration.topic);
         let mut journal = Followed::new(&cluster, &names, CLAIMS_SHOWN_MAX, RETRY_DEADLINE);
-        let looked = async {
-            journal.look(false).await?;
-            journal.read_on().await
-        };
         // What was sent again is an extra: without the journal, or the right to read it, that is not known.
-        let is_marked = looked
-            .await
-            .inspect_err(|error| warn!(event = "redrives_unknown", %error, "which are mended is not known"))
-            .is_ok();
+        if let Err(error) = journal.refresh().await {
+            warn!(event = "redrives_unknown", %error, "which are mended is not known");
+        }
         Ok(Self {
             partitions: state_partitions(&cluster, &names).await?,
             browser: Browser::new(&cluster, &names.dead_letters, RETRY_DEADLINE),
             journal,
-            is_marked,
         })
     }
 }
@@ -91,8 +84,8 @@ pub(super) async fn list(configuration: &Configuration, asked: &ListArguments) -
     let mut query = Query { filter: asked.filter.clone(), after: asked.after.clone(), limit: 0 };
     loop {
         query.limit = left.min(PAGE_LETTERS);
-        let (journal, is_marked) = (&desk.journal, desk.is_marked);
-        let show = |letter: Letter| letter.entry(journal.has_sent(&letter).filter(|_| is_marked));
+        let journal = &desk.journal;
+        let show = |letter: Letter| letter.entry(journal.has_sent(&letter));
         let page = desk.browser.page(partitions, &query, show).await?;
         left -= page.letters.len();
         let goes_on = left > 0 && page.next_after.is_some();
@@ -139,7 +132,7 @@ pub(super) async fn show(configuration: &Configuration, asked: &ShowArguments) -
         return Err(unknown().into());
     }
     let letter = desk.browser.find(asked.letter).await?.ok_or_else(unknown)?;
-    let entry = letter.whole(desk.journal.has_sent(&letter).filter(|_| desk.is_marked));
+    let entry = letter.whole(desk.journal.has_sent(&letter));
     let text = if configuration.json {
         serde_json::to_string(&entry).expect("text and numbers always have a JSON form")
     } else {

@@ -45,12 +45,12 @@ pub enum DeadLettersError {
         origin: common::wire::Origin,
     },
     /// The patch can't be used.
-    #[error("patch {path}: {cause}. Give a file that holds a JSON Patch, a list of operations as in RFC 6902")]
+    #[error("the patch {path} {wrong}. A JSON Patch is a list of operations, as in RFC 6902")]
     Patch {
         /// The file.
         path: String,
-        /// What is the matter with it.
-        cause: String,
+        /// What is wrong with it, and what would be right.
+        wrong: String,
     },
     /// There is more in the journal than fits into memory.
     #[error(

@@ -9,7 +9,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use std::{
 use common::{
     kafka::{Admin, Cluster, Fault, PartitionReader, PartitionWriter, RETRY_DEADLINE, ReadOptions, Record, WriteError},
     partitioner::partition_for,
-    service::{ExitCode, output},
+    service::{ExitCode, output, read_small_file},
     topics::TopicNames,
     wire::{Origin, Reason, SequenceHeader},
 };
@@ -35,25 +34,21 @@ use super::{
     text::printable,
 };
 use crate::{
+    checkpoint::chunks,
     clock::now_ms,
     command::state_partitions,
     error::ConsumerError,
     fold::{FoldSettings, Snapshot},
-    restore::highest_snapshot,
+    restore::highest_snapshots,
     settings::Configuration,
 };
 
-/// Most letters that are claimed and sent at a time, and most bytes of them.
-const CHUNK_LETTERS: usize = 500;
-const CHUNK_BYTES: usize = 800_000;
 /// Offsets of the dead letters' topic that are looked through at a time.
 const STRETCH_OFFSETS: i64 = 256;
 /// Most dead letters that the journal may have: each takes some forty bytes of memory here.
 const CLAIMS_MAX: usize = 10_000_000;
 /// How many of the letters that would be sent are shown.
 const EXAMPLES: usize = 5;
-/// Most bytes of a patch.
-const PATCH_BYTES_MAX: u64 = 1 << 20;
 /// How long a write is tried.
 const WRITE_DEADLINE: Duration = RETRY_DEADLINE;
 
@@ -115,13 +110,9 @@ pub(super) async fn run(configuration: &Configuration, arguments: &Arguments) ->
 }
 
 fn read_patch(path: &Path) -> Result<Patch, DeadLettersError> {
-    let wrong = |cause: String| DeadLettersError::Patch { path: path.display().to_string(), cause };
-    let bytes = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if bytes > PATCH_BYTES_MAX {
-        return Err(wrong(format!("it has {bytes} bytes, at most {PATCH_BYTES_MAX} are read")));
-    }
-    let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))
+    let read = read_small_file(path)
+        .and_then(|text| serde_json::from_slice(&text).map_err(|error| format!("is no JSON Patch: {error}")));
+    read.map_err(|wrong| DeadLettersError::Patch { path: path.display().to_string(), wrong })
 }
 
 /// A redrive under way.
@@ -158,11 +149,8 @@ impl<'a> Redrive<'a> {
         if sent_to != partitions {
             return Err(DeadLettersError::Layout { topic: names.transactions, sent_to, partitions }.into());
         }
-        let mut snapshots = BTreeMap::new();
-        for partition in 0..partitions {
-            let stored = highest_snapshot(&cluster, &names, partition).await?;
-            snapshots.extend(stored.map(|stored| (partition, stored.snapshot)));
-        }
+        let snapshots = highest_snapshots(&cluster, &names, partitions).await?;
+        let snapshots = snapshots.into_iter().map(|snapshot| (snapshot.partition, snapshot)).collect();
         let mut journal = Followed::new(&cluster, &names, CLAIMS_MAX, RETRY_DEADLINE);
         journal.look(!arguments.dry_run).await?;
         journal.read_on().await?;
@@ -187,15 +175,14 @@ impl<'a> Redrive<'a> {
 
     /// Sends what redrives before this one had claimed and did not come to say that it was sent.
     async fn finish_what_was_left(&mut self) -> Result<(), ConsumerError> {
-        for unsent in self.journal.journal().unsent(now_ms()) {
-            let is_possible = |partition: &i32| (0..self.partitions).contains(partition);
-            if !unsent.records.keys().all(is_possible) {
-                // Of a topic that was made again since, or forged: nobody can send it, and it must not hold up the others.
-                self.outcome.for_no_partition +=
-                    unsent.records.values().map(|records| records.len() as u64).sum::<u64>();
-                continue;
-            }
-            self.outcome.left_by_others += unsent.records.values().map(|records| records.len() as u64).sum::<u64>();
+        let is_possible = |partition: &i32| (0..self.partitions).contains(partition);
+        let all = self.journal.journal().unsent(now_ms());
+        // Of a topic that was made again since, or forged: nobody can send it, and it must not hold up the others.
+        let (possible, impossible): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|unsent| unsent.records.keys().all(is_possible));
+        self.outcome.for_no_partition = impossible.iter().map(Unsent::letters).sum();
+        for unsent in possible {
+            self.outcome.left_by_others += unsent.letters();
             self.send(unsent).await?;
         }
         Ok(())
@@ -206,12 +193,7 @@ impl<'a> Redrive<'a> {
         let options = ReadOptions::default();
         let mut reader = PartitionReader::new(&self.cluster, &self.names.dead_letters, partition, options);
         let bounds = reader.bounds().await?;
-        let mut offset = bounds.start;
-        if let Some(from) =
-            self.arguments.filter.from_ms.filter(|&ms| ms > 0).and_then(chrono::DateTime::from_timestamp_millis)
-        {
-            offset = offset.max(reader.offset_at(from).await?);
-        }
+        let mut offset = self.arguments.filter.first_offset(&mut reader, bounds).await?;
         while offset < bounds.end && !self.outcome.limit_reached {
             let stretch = offset..bounds.end.min(offset + STRETCH_OFFSETS);
             let mut claims = Vec::new();
@@ -285,30 +267,22 @@ impl<'a> Redrive<'a> {
         }
     }
 
-    async fn claim_and_send(&mut self, mut claims: Vec<Claim>) -> Result<(), ConsumerError> {
+    async fn claim_and_send(&mut self, claims: Vec<Claim>) -> Result<(), ConsumerError> {
         if self.arguments.dry_run {
             return Ok(());
         }
-        while !claims.is_empty() {
-            let mut bytes = 0;
-            let fitting = claims.iter().take(CHUNK_LETTERS).take_while(|claim| {
-                bytes += claim.mended.value.len();
-                bytes <= CHUNK_BYTES
-            });
-            let rest = claims.split_off(fitting.count().max(1));
-            self.chunk(&mut claims).await?;
-            claims = rest;
+        for chunk in chunks(&claims, |claim| claim.mended.value.len()) {
+            self.chunk(chunk).await?;
         }
         Ok(())
     }
 
     /// Claims some letters, and sends what nobody had claimed before.
-    async fn chunk(&mut self, claims: &mut [Claim]) -> Result<(), ConsumerError> {
-        for claim in &mut *claims {
-            claim.before = self.journal.journal().counted(self.incarnation, claim.partition);
-        }
+    async fn chunk(&mut self, claims: &[Claim]) -> Result<(), ConsumerError> {
+        let counted = |partition| self.journal.journal().counted(self.incarnation, partition);
+        let to_record = |claim: &Claim| Claim { before: counted(claim.partition), ..claim.clone() }.to_record();
+        let records: Vec<Record> = claims.iter().map(to_record).collect();
         let before = self.counted();
-        let records: Vec<Record> = claims.iter().map(Claim::to_record).collect();
         let first = written(self.journal_writer.write_records(&records, WRITE_DEADLINE).await)?;
         self.journal.read_to(first + i64::try_from(records.len()).unwrap_or(i64::MAX - first)).await?;
         let lost = claims.len() as u64 - (self.counted() - before);

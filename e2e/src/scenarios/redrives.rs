@@ -61,6 +61,20 @@ pub(super) fn dead_letters_are_shown_safely_mended_once_and_linked_to_their_orig
     let (letters, _) = letters(stage, &["list", "--json", "--limit", "1000"])?;
     let mended = letters.iter().filter(|letter| letter["mended"] == true).count();
     claim_eq!(mended, MENDABLE as usize + 1, "marked as mended in the list");
+
+    let forged = Record { key: Some(b"ACC-1".as_slice().into()), ..Record::new(now_ms(), Some(b"{}")) };
+    let forged = [
+        ("tally-redrive", "000000000000000f"),
+        ("tally-redriven-from", "1/0"),
+        ("tally-source-timestamp-ms", "1"),
+        ("tally-redrive-partition", "9"),
+        ("tally-redrive-before", "0"),
+    ]
+    .into_iter()
+    .fold(forged, |forged, (name, value)| forged.with_header(name.as_bytes(), Some(value.as_bytes())));
+    client.append(&stage.topic_of("redrives"), 0, &Batch::of(vec![forged]))?;
+    let third = asked(&["--yes", "--reason", "unknown_currency"], 1)?;
+    claim_eq!((&third["sent"], &third["for_no_partition"]), (&json!(0), &json!(1)), "for no partition: {third}");
     let mut verify = stage.consumer(&["verify"])?;
     verify.expect_exit(0, RUN_DEADLINE)
 }
@@ -73,6 +87,9 @@ fn lists_and_sheets(stage: &Stage<'_>) -> Checked {
     claim_eq!((some.len(), &some[0]["reason"]), (1, &json!("invalid_amount")), "those asked for");
     let (none, _) = letters(stage, &["list", "--json", "--to", "2020-01-01T00:00:00Z"])?;
     claim_eq!(none.len(), 0, "none was rejected so long ago");
+    // To Kafka a time of -1 ms is the end of the log.
+    let (since, _) = letters(stage, &["list", "--json", "--limit", "1000", "--from", "1969-12-31T23:59:59.999Z"])?;
+    claim_eq!(since.len(), all.len(), "all were rejected since");
     for (arguments, must_have) in [
         (["--partition", "1"], "\\u{1b}[2Jnot a \\u{202e}transaction\\u{7}\\xff"),
         (["--limit", "5"], "There are more: --after "),
