@@ -3,7 +3,8 @@
 //! Both are at-least-once with an identity, so repeats are dropped, and repeats must be equal. Nothing may be
 //! missing and nothing may be there that the oracle doesn't know of. What an earlier generation of the state gave out is
 //! no part of the count any more; but where settings were changed and the count went on, each generation's part is: its
-//! dead letters up to the offset where it ended, and the windows that took nothing more from there on. One partition is looked at at a time, record after record: the topics may be large.
+//! dead letters up to the offset where it ended, and the windows that took nothing more from there on. One partition is looked at
+//! at a time, record after record: the topics may be large.
 
 use std::collections::BTreeMap;
 

@@ -102,7 +102,8 @@ async fn connect(address: &str) -> Result<TcpStream, String> {
     })
 }
 
-/// What the first attempt gives that works. Each begins [`STAGGER`] after the one before, or as soon as one has failed; those that are not needed any more are dropped. Where none works: why, of each.
+/// What the first attempt gives that works. Each begins [`STAGGER`] after the one before, or as soon as one has failed; those
+/// that are not needed any more are dropped. Where none works: why, of each.
 pub(super) async fn first_of<T: Send + 'static>(
     attempts: impl Iterator<Item: Future<Output = Result<T, String>> + Send + 'static>,
 ) -> Result<T, Vec<String>> {

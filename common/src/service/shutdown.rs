@@ -1,4 +1,5 @@
-//! Stopping: the first SIGTERM, SIGINT or SIGHUP (a terminal that is closed; not under `nohup`) asks everyone to finish, the second ends the process at once.
+//! Stopping: the first SIGTERM, SIGINT or SIGHUP (a terminal that is closed; not under `nohup`) asks everyone to finish, the
+//! second ends the process at once.
 //!
 //! Signals are watched by a thread of their own, so that a second one is obeyed even when every thread of the main
 //! runtime is stuck. That thread lives as long as the process.
@@ -41,8 +42,8 @@ pub struct Drain {
 }
 
 impl Shutdown {
-    /// Triggered by SIGTERM, SIGINT or, unless the process was told to ignore it, SIGHUP. A second signal exits at once with the code 143 or 130 and a line that says
-    /// what was cut off. To be called once in a process.
+    /// Triggered by SIGTERM, SIGINT or, unless the process was told to ignore it, SIGHUP. A second signal exits at once with the
+    /// code 143 or 130 and a line that says what was cut off. To be called once in a process.
     ///
     /// # Errors
     /// If the system does not let us watch the signals or start the thread for it.

@@ -155,8 +155,8 @@ impl Cluster<'_> {
         self.hold(offsets == span, || format!("{partition}: {offsets} offsets are accounted for, of {span}"));
     }
 
-    /// Nobody writes without need: an anchor is made once an hour (no history has the records for more), the same snapshot again only where it was
-    /// buried, and not over and over by somebody who knows of a higher one.
+    /// Nobody writes without need: an anchor is made once an hour (no history has the records for more), the same snapshot again
+    /// only where it was buried, and not over and over by somebody who knows of a higher one.
     pub(crate) fn check_needed(&mut self, process: &Process, partition: usize, before: &Last, made: &Checkpoint) {
         let order = made.snapshot.order();
         self.hold(!(made.anchor && before.is_anchored), || format!("{partition}: a second anchor within the hour"));

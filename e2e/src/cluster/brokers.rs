@@ -1,8 +1,9 @@
 //! Apache Kafka brokers that replicate for each other, each of them broker and controller, to be hurt one at a time.
 //!
-//! Of three, with replication factor 3 and `min.insync.replicas` 2: as long as no second broker is hurt before [`Brokers::is_whole`], nothing
-//! that was acknowledged may be lost, and there is always a quorum of controllers. Leaders move only by failure or by
-//! [`Brokers::move_leaders`]; Kafka's own rebalancing is off, so that every move has a cause that was written down.
+//! Of three, with replication factor 3 and `min.insync.replicas` 2: as long as no second broker is hurt before
+//! [`Brokers::is_whole`], nothing that was acknowledged may be lost, and there is always a quorum of controllers. Leaders move
+//! only by failure or by [`Brokers::move_leaders`]; Kafka's own rebalancing is off, so that every move has a cause that was
+//! written down.
 
 use std::path::{Path, PathBuf};
 

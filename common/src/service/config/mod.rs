@@ -34,8 +34,8 @@
 //! problems.finish().unwrap();
 //! ```
 //!
-//! Promises: a secret's value is never in a message and never taken from an argument; variables that are not declared, not Unicode or only differ in
-//! case from ours are never touched. Never does: read files, or look at the environment after start.
+//! Promises: a secret's value is never in a message and never taken from an argument; variables that are not declared, not
+//! Unicode or only differ in case from ours are never touched. Never does: read files, or look at the environment after start.
 
 mod address;
 mod environment;
@@ -77,8 +77,8 @@ pub fn flag(field: &str) -> Option<String> {
     (!is_secret(field)).then(|| format!("--{}", field.replace('_', "-")))
 }
 
-/// Whether a field holds a secret: its name ends with `_password`, `_token` or `_headers`. Whoever may list processes sees their arguments, so
-/// there is only the variable; the field is a [`Secret`] with `#[arg(skip)]`.
+/// Whether a field holds a secret: its name ends with `_password`, `_token` or `_headers`. Whoever may list processes sees their
+/// arguments, so there is only the variable; the field is a [`Secret`] with `#[arg(skip)]`.
 fn is_secret(field: &str) -> bool {
     ["_password", "_token", "_headers"].iter().any(|end| field.ends_with(end))
 }

@@ -42,7 +42,8 @@ pub(super) struct ServiceSettings {
     /// What whoever asks the HTTP server has to show; no argument, because others can see those
     #[arg(skip)]
     http_token: Option<Secret>,
-    /// File that holds the token that whoever asks for more than health has to show, instead of HTTP_TOKEN; without both, anybody may ask
+    /// File that holds the token that whoever asks for more than health has to show, instead of HTTP_TOKEN; without both, anybody
+    /// may ask
     #[arg(long, value_name = "FILE")]
     http_token_file: Option<String>,
     /// How log lines look; auto is pretty on a terminal and json otherwise
