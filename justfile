@@ -36,7 +36,7 @@ format:
 lint:
     .ci/run lint
 
-# Everything that has to hold before a change is merged (about a quarter of an hour)
+# Everything that has to hold before a change is merged (half an hour)
 ci:
     .ci/run
 
@@ -81,6 +81,10 @@ alerts:
 # Hold docs/metrics.md against what the programs serve
 metrics:
     cargo test -p e2e --test scenarios -- metrics
+
+# Refuse records, mend them, send them again while that is killed, and see the ledger whole, on every broker that can be had
+redrive:
+    cargo test -p e2e --test scenarios -- letter
 
 # Look at `consumer top` in a real terminal, by tmux (`--show` prints what it saw)
 top *ARGS:

@@ -5,7 +5,7 @@ import { dayAndTime, grouped, printable, timeAsOf } from "./format.js";
 import { readDeadLetters } from "./figures.js";
 import { keyed, made, setText } from "./keyed.js";
 
-const PATH = "/api/v1/dead-letters?limit=20";
+const PATH = "/api/v1/dead-letters?limit=10";
 const EVERY_MS = 5_000, TIMEOUT_MS = 4_000;
 const HEX_DIGITS_A_LINE = 32, TEXT_MAX = 2_000;
 
