@@ -161,7 +161,7 @@ def selectors_of_alerts() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def pipeline(programs: pathlib.Path, folder: pathlib.Path) -> Iterator[tuple[Processes, dict[str, int]]]:
+def pipeline(programs: pathlib.Path, folder: pathlib.Path) -> Iterator[tuple[Processes, dict[str, str]]]:
     """Broker, producer and consumer, ready, as processes of their own: the demo serves the consumer's metrics alone."""
     processes = Processes(folder)
     addresses = {name: free_address() for name in ("broker", "producer", "consumer")}

@@ -116,7 +116,7 @@ async fn dead_letters(
         return Ok(not_caught_up());
     }
     let query = read(asked, |asked| asked.read(partitions))?;
-    let page = figures.letters.page(partitions, &query).await;
+    let page = figures.letters.page(partitions, query).await;
     let page = page.map_err(|fault| try_again_response("kafka_fault", &fault.to_string(), 5))?;
     Ok(json_response(StatusCode::OK, &DeadLettersAnswer::from(page)))
 }

@@ -30,10 +30,12 @@ const DRIPPING: usize = 40;
 const BRIEF: usize = 20;
 /// Connections of a wave that say nothing at all before they go.
 const COMING: usize = 100;
-/// Connections of a wave that ask for metrics again and again.
+/// Connections of a wave that ask for the same again and again.
 const SCRAPERS: usize = 8;
 /// The request for a stream of events.
 const EVENTS: &str = "GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n";
+/// The request for dead letters, which is the one that has Kafka asked: one that finds none has to look at the most.
+const LETTERS: &str = "GET /api/v1/dead-letters?limit=100&to=2020-01-01T00:00:00Z HTTP/1.1\r\nhost: x\r\n\r\n";
 /// What is sent where little is allowed.
 const LARGE_BYTES: usize = 1 << 20;
 /// A token that nobody has set.
@@ -43,11 +45,13 @@ const WRONG_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 type Wave = fn(&Target) -> usize;
 
 /// Every kind of clients.
-const WAVES: [(&str, Wave); 10] = [
+const WAVES: [(&str, Wave); 12] = [
     ("event streams", event_streams),
     ("events left at once", leavers),
     ("comings and goings", comers),
     ("metrics without a pause", scrapers),
+    ("dead letters without a pause", letter_readers),
+    ("dead letters left at once", letter_leavers),
     ("heads a byte at a time", slow_heads),
     ("silence", silence),
     ("answers a byte at a time", dripping_readers),
@@ -171,6 +175,15 @@ fn leavers(target: &Target) -> usize {
 
 fn comers(target: &Target) -> usize {
     (0..COMING).filter_map(|_| target.connect()).count()
+}
+
+fn letter_readers(target: &Target) -> usize {
+    target.hold(SCRAPERS, &LETTERS.repeat(50), LOOKS, |stream| read_some(stream, 1 << 20))
+}
+
+fn letter_leavers(target: &Target) -> usize {
+    let left = (0..BRIEF).filter_map(|_| target.connect()?.write_all(LETTERS.as_bytes()).ok());
+    left.count()
 }
 
 fn scrapers(target: &Target) -> usize {

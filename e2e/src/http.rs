@@ -34,7 +34,9 @@ pub fn ask(server: SocketAddr, method: &str, path: &str) -> Option<Answer> {
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     stream.set_write_timeout(Some(TIMEOUT)).ok()?;
     // HTTP/1.0: the server closes at the end and sends no chunks.
-    write!(stream, "{method} {path} HTTP/1.0\r\nhost: {server}\r\n\r\n").ok()?;
+    let request = format!("{method} {path} HTTP/1.0\r\nhost: {server}\r\n\r\n");
+    // In one piece: who has no place is given only a moment to say what it wants.
+    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;

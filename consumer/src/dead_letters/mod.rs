@@ -62,8 +62,9 @@ pub enum DeadLettersError {
     },
     /// The journal lost what had been acknowledged.
     #[error(
-        "{topic} ends before offset {end}, which was acknowledged a moment ago: it was truncated or made again. Nothing of \
-         it was sent; say it again"
+        "{topic} ends before offset {end}, which was acknowledged a moment ago: brokers have lost what they had acknowledged, or it was \
+         made again. What was sent last may not be noted: run `consumer verify`, and see what the ledger says of `mended`, before \
+         you say it again"
     )]
     JournalCut {
         /// The journal.

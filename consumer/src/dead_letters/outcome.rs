@@ -34,6 +34,8 @@ pub struct Outcome {
     pub not_found: u64,
     /// Besides: claimed for a partition that there is not, by a redrive of a topic that was made again since; never sent.
     pub for_no_partition: u64,
+    /// Besides: claimed before, and Kafka does not take them, or one that goes to the same partition before them.
+    pub refused_by_kafka: u64,
     /// Besides: what an interrupted redrive had left, and was sent first.
     pub left_by_others: u64,
 }
@@ -52,7 +54,8 @@ impl Outcome {
     #[must_use]
     pub fn is_all_sent(&self) -> bool {
         let is_done = self.looked_at == self.sent + self.sent_before + self.of_other_generations;
-        is_done && !self.limit_reached && self.not_found == 0 && self.for_no_partition == 0
+        let is_left = self.for_no_partition + self.refused_by_kafka > 0;
+        is_done && !self.limit_reached && self.not_found == 0 && !is_left
     }
 
     /// For people. `tried`: nothing was really sent.
@@ -81,6 +84,11 @@ impl Outcome {
             false,
         );
         row(self.not_found, "asked for by their place: there are none", false);
+        row(
+            self.refused_by_kafka,
+            "claimed before, and not taken by Kafka; the warning says why. They go when it takes them",
+            false,
+        );
         row(self.for_no_partition, "claimed before for a partition that there is not: never sent", false);
         if self.limit_reached {
             table.push_str("There are more: --limit was reached. Say it again, or raise it.");
@@ -111,6 +119,7 @@ mod tests {
         assert!(whole.is_all_sent());
         let limited = Outcome { limit_reached: true, ..whole.clone() };
         assert!(!limited.is_all_sent() && limited.table(false).contains("--limit was reached"));
+        assert!(!Outcome { refused_by_kafka: 1, ..whole.clone() }.is_all_sent());
         assert!(!Outcome { not_found: 1, ..whole }.is_all_sent());
     }
 }

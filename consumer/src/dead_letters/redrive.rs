@@ -22,12 +22,13 @@ use common::{
 };
 use json_patch::Patch;
 use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
 use super::{
     DeadLettersError,
     filter::{Filter, origin},
     followed::Followed,
-    journal::{Claim, Unsent},
+    journal::{Claim, Identity, Unsent},
     letter::Letter,
     mend::{Mended, mend},
     outcome::Outcome,
@@ -122,6 +123,8 @@ struct Redrive<'a> {
     only: BTreeSet<Origin>,
     /// Those of them that there is a letter of.
     found: BTreeSet<Origin>,
+    /// Those that were only tried: delivery may leave a letter twice, and it is one.
+    tried: BTreeSet<Identity>,
     cluster: Cluster,
     names: TopicNames,
     partitions: i32,
@@ -131,6 +134,8 @@ struct Redrive<'a> {
     journal_writer: PartitionWriter,
     writers: BTreeMap<i32, PartitionWriter>,
     began: Instant,
+    /// Letters that had their time since.
+    paced: u64,
     outcome: Outcome,
     examples: Vec<String>,
 }
@@ -159,6 +164,7 @@ impl<'a> Redrive<'a> {
             patch,
             only: arguments.letters.iter().copied().collect(),
             found: BTreeSet::new(),
+            tried: BTreeSet::new(),
             partitions,
             snapshots,
             incarnation: rand::random(),
@@ -166,6 +172,7 @@ impl<'a> Redrive<'a> {
             journal_writer: PartitionWriter::new(&cluster, &names.redrives, 0),
             writers: BTreeMap::new(),
             began: Instant::now(),
+            paced: 0,
             outcome: Outcome::default(),
             examples: Vec::new(),
             cluster,
@@ -173,17 +180,25 @@ impl<'a> Redrive<'a> {
         })
     }
 
-    /// Sends what redrives before this one had claimed and did not come to say that it was sent.
+    /// Sends what redrives before this one had claimed and did not come to say that it was sent. What can't be sent must not hold up
+    /// the others.
     async fn finish_what_was_left(&mut self) -> Result<(), ConsumerError> {
         let is_possible = |partition: &i32| (0..self.partitions).contains(partition);
         let all = self.journal.journal().unsent(now_ms());
-        // Of a topic that was made again since, or forged: nobody can send it, and it must not hold up the others.
+        // Of a topic that was made again since, or forged.
         let (possible, impossible): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|unsent| unsent.records.keys().all(is_possible));
         self.outcome.for_no_partition = impossible.iter().map(Unsent::letters).sum();
+        self.outcome.refused_by_kafka = 0;
         for unsent in possible {
-            self.outcome.left_by_others += unsent.letters();
-            self.send(unsent).await?;
+            let letters = unsent.letters();
+            match self.send(unsent).await? {
+                None => self.outcome.left_by_others += letters,
+                Some(refusal) => {
+                    warn!(event = "redrive_refused", letters, %refusal, "claimed before, and Kafka does not take them");
+                    self.outcome.refused_by_kafka += letters;
+                }
+            }
         }
         Ok(())
     }
@@ -233,7 +248,7 @@ impl<'a> Redrive<'a> {
             return None;
         };
         let identity = letter.identity();
-        if self.journal.journal().has_claimed(&identity) {
+        if self.journal.journal().has_claimed(&identity) || self.tried.contains(&identity) {
             self.outcome.sent_before += 1;
             return None;
         }
@@ -253,7 +268,10 @@ impl<'a> Redrive<'a> {
             }
             Ok(mended) => {
                 self.outcome.sent += 1;
-                self.show(letter, &mended);
+                if self.arguments.dry_run {
+                    self.tried.insert(identity);
+                    self.show(letter, &mended);
+                }
                 let partition = partition_for(mended.account.as_bytes(), self.partitions);
                 Some(Claim { incarnation: self.incarnation, identity, partition, before: 0, claimed_at_ms, mended })
             }
@@ -261,7 +279,7 @@ impl<'a> Redrive<'a> {
     }
 
     fn show(&mut self, letter: &Letter, mended: &Mended) {
-        if self.arguments.dry_run && self.examples.len() < EXAMPLES {
+        if self.examples.len() < EXAMPLES {
             let after = printable(&mended.value, 400);
             self.examples.push(format!("{}  {}\n    {after}", letter.origin, printable(letter.reason.as_bytes(), 40)));
         }
@@ -271,8 +289,13 @@ impl<'a> Redrive<'a> {
         if self.arguments.dry_run {
             return Ok(());
         }
-        for chunk in chunks(&claims, |claim| claim.mended.value.len()) {
-            self.chunk(chunk).await?;
+        for second in claims.chunks(self.arguments.rate as usize) {
+            for chunk in chunks(second, |claim| claim.mended.value.len()) {
+                sleep_until(self.began + Duration::from_secs_f64(self.paced as f64 / f64::from(self.arguments.rate)))
+                    .await;
+                self.paced += chunk.len() as u64;
+                self.chunk(chunk).await?;
+            }
         }
         Ok(())
     }
@@ -285,19 +308,26 @@ impl<'a> Redrive<'a> {
         let before = self.counted();
         let first = written(self.journal_writer.write_records(&records, WRITE_DEADLINE).await)?;
         self.journal.read_to(first + i64::try_from(records.len()).unwrap_or(i64::MAX - first)).await?;
-        let lost = claims.len() as u64 - (self.counted() - before);
+        let topic = &self.names.redrives;
+        let won = self
+            .counted()
+            .checked_sub(before)
+            .ok_or_else(|| DeadLettersError::JournalCut { topic: topic.clone(), end: first })?;
+        let lost = claims.len() as u64 - won;
         self.outcome.sent -= lost;
         self.outcome.sent_before += lost;
-        if let Some(unsent) = self.journal.journal().unsent_of(self.incarnation, now_ms()) {
-            self.send(unsent).await?;
+        if let Some(unsent) = self.journal.journal().unsent_of(self.incarnation, now_ms())
+            && let Some(refusal) = self.send(unsent).await?
+        {
+            return Err(refusal.into());
         }
-        let due = Duration::from_secs_f64(self.outcome.sent as f64 / f64::from(self.arguments.rate));
-        sleep_until(self.began + due).await;
         Ok(())
     }
 
-    /// Sends what was claimed, and writes down that it was.
-    async fn send(&mut self, unsent: Unsent) -> Result<(), ConsumerError> {
+    /// Sends what was claimed, and writes down that it was. Gives why where Kafka takes some of it never, as it is: that is not written
+    /// down as sent then, nor is what was to go to the same partition after it, for its sequence would show a gap.
+    async fn send(&mut self, unsent: Unsent) -> Result<Option<Fault>, ConsumerError> {
+        let mut refusal = None;
         for (partition, records) in &unsent.records {
             let (cluster, topic) = (&self.cluster, &self.names.transactions);
             let writer =
@@ -311,12 +341,19 @@ impl<'a> Redrive<'a> {
                         let (first, second) = chunk.split_at(chunk.len() / 2);
                         waiting.extend([second, first]);
                     }
-                    Err(error) => return Err(Fault::from(error).into()),
+                    Err(WriteError::TooLarge(fault) | WriteError::Refused(fault)) => {
+                        refusal = Some(fault);
+                        break;
+                    }
+                    Err(WriteError::Unacknowledged(fault)) => return Err(fault.into()),
                 }
             }
         }
-        let first = written(self.journal_writer.write_records(&[unsent.done], WRITE_DEADLINE).await)?;
-        self.journal.read_to(first + 1).await
+        if refusal.is_none() {
+            let first = written(self.journal_writer.write_records(&[unsent.done], WRITE_DEADLINE).await)?;
+            self.journal.read_to(first + 1).await?;
+        }
+        Ok(refusal)
     }
 
     /// How many of its claims count.

@@ -309,7 +309,7 @@ mod tests {
         let mut serving = JoinSet::new();
         serving.spawn(async { axum::serve(listener, router).await.unwrap() });
         let mut events = api.events().await.unwrap();
-        assert!(matches!(events.next().await, Ok(Event::CatchingUp)));
+        assert!(matches!(events.next().await, Ok(Event::CatchingUp { .. })));
         let snapshot = PartitionState::new(1, 0, FoldSettings::default(), 7, 0).snapshot(None, 0);
         view.publish(Arc::new(snapshot), 0);
         view.set_caught_up(0);

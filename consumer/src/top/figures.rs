@@ -1,5 +1,5 @@
 //! What a consumer's HTTP API says, as far as it is shown. Members that are not known here are passed over, so that an
-//! older `top` can look at a newer consumer; those that came later are optional, for the other way round.
+//! older `top` can look at a newer consumer.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,11 @@ use super::text::Clean;
 /// What one event of `/api/v1/events` says.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The consumer is still reading what has been counted so far.
-    CatchingUp,
+    /// The consumer is still reading what has been counted so far, and may lack more than that.
+    CatchingUp {
+        /// What keeps it from being ready.
+        unmet: Vec<Unmet>,
+    },
     /// The figures of one moment.
     Figures(Box<Figures>),
 }
@@ -25,12 +28,10 @@ impl Event {
         #[derive(Deserialize)]
         struct Beginning {
             caught_up: bool,
+            unmet: Vec<Unmet>,
         }
-        if serde_json::from_slice::<Beginning>(data)?.caught_up {
-            Ok(Self::Figures(serde_json::from_slice(data)?))
-        } else {
-            Ok(Self::CatchingUp)
-        }
+        let Beginning { caught_up, unmet } = serde_json::from_slice(data)?;
+        Ok(if caught_up { Self::Figures(serde_json::from_slice(data)?) } else { Self::CatchingUp { unmet } })
     }
 }
 

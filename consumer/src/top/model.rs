@@ -4,7 +4,7 @@
 use super::{
     address::Address,
     feed::Heard,
-    figures::{Event, Figures},
+    figures::{Event, Figures, Unmet},
     history::History,
     keys::Action,
 };
@@ -136,9 +136,10 @@ impl Model {
                 self.newest.figures = Some(*figures);
                 (self.figures_at_ms, self.trouble) = (now_ms, None);
             }
-            Heard::Event(Event::CatchingUp) => {
-                self.lose("The consumer is still reading what has been counted so far.".to_owned());
-            }
+            Heard::Event(Event::CatchingUp { unmet }) => self.lose(match unmet.is_empty() {
+                true => "The consumer is still reading what has been counted so far.".to_owned(),
+                false => format!("The consumer is not ready: {}.", reasons(&unmet)),
+            }),
             Heard::Lost(why) => self.lose(format!("Reconnecting: {why}")),
         }
     }
@@ -250,14 +251,17 @@ fn step<T: Copy + PartialEq>(all: &[T], one: T, by: usize) -> T {
     all[(place + by) % all.len()]
 }
 
+fn reasons(unmet: &[Unmet]) -> String {
+    unmet.iter().map(|unmet| unmet.reason.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 /// That somebody sends figures does not mean that anybody counts.
 fn judge(figures: &Figures) -> Standing {
     if !figures.balance.adds_up() {
         return Standing::Bad("The ledger does not balance: a bug. Keep the state topic and report it.".to_owned());
     }
     if !figures.ready {
-        let reasons: Vec<&str> = figures.unmet.iter().map(|unmet| unmet.reason.as_str()).collect();
-        return Standing::Bad(format!("Not ready: {}", reasons.join("; ")));
+        return Standing::Bad(format!("Not ready: {}", reasons(&figures.unmet)));
     }
     let missing = figures.summary.partitions_missing.len();
     if missing > 0 {

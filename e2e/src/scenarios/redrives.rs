@@ -16,6 +16,8 @@ const PARTITIONS: i32 = 2;
 const MENDABLE: u32 = 40;
 /// What nobody can mend.
 const GARBAGE: &[u8] = b"\x1b[2Jnot a \xe2\x80\xaetransaction\x07\xff";
+/// The value of a record that is as large as the journal takes.
+const TOO_LARGE_BYTES: usize = 1_100_000;
 /// More than are claimed and sent at a time.
 const MANY: u32 = 1_200;
 
@@ -62,21 +64,31 @@ pub(super) fn dead_letters_are_shown_safely_mended_once_and_linked_to_their_orig
     let mended = letters.iter().filter(|letter| letter["mended"] == true).count();
     claim_eq!(mended, MENDABLE as usize + 1, "marked as mended in the list");
 
-    let forged = Record { key: Some(b"ACC-1".as_slice().into()), ..Record::new(now_ms(), Some(b"{}")) };
-    let forged = [
-        ("tally-redrive", "000000000000000f"),
-        ("tally-redriven-from", "1/0"),
-        ("tally-source-timestamp-ms", "1"),
-        ("tally-redrive-partition", "9"),
-        ("tally-redrive-before", "0"),
-    ]
-    .into_iter()
-    .fold(forged, |forged, (name, value)| forged.with_header(name.as_bytes(), Some(value.as_bytes())));
-    client.append(&stage.topic_of("redrives"), 0, &Batch::of(vec![forged]))?;
+    // What the journal takes and the transactions topic does not.
+    let too_large: Vec<u8> = std::iter::repeat_with(rand::random).take(TOO_LARGE_BYTES).collect();
+    let claims = [unsent(0xe, "0", &too_large), unsent(0xf, "9", b"{}")];
+    for forged in claims {
+        client.append(&stage.topic_of("redrives"), 0, &Batch::of(vec![forged]))?;
+    }
     let third = asked(&["--yes", "--reason", "unknown_currency"], 1)?;
     claim_eq!((&third["sent"], &third["for_no_partition"]), (&json!(0), &json!(1)), "for no partition: {third}");
+    claim_eq!(third["refused_by_kafka"], 1, "too large for the topic: {third}");
     let mut verify = stage.consumer(&["verify"])?;
     verify.expect_exit(0, RUN_DEADLINE)
+}
+
+/// What a redrive has claimed and not sent.
+fn unsent(incarnation: u64, partition: &str, value: &[u8]) -> Record {
+    let claim = Record { key: Some(b"ACC-1".as_slice().into()), ..Record::new(now_ms(), Some(value)) };
+    let headers = [
+        ("tally-redrive", format!("{incarnation:016x}")),
+        ("tally-redriven-from", format!("1/{incarnation}")),
+        ("tally-source-timestamp-ms", "1".to_owned()),
+        ("tally-redrive-partition", partition.to_owned()),
+        ("tally-redrive-before", "0".to_owned()),
+    ];
+    let with = |claim: Record, (name, text): (&str, String)| claim.with_header(name.as_bytes(), Some(text.as_bytes()));
+    headers.into_iter().fold(claim, with)
 }
 
 /// What is printed is text that any terminal may show, whatever the bytes were.

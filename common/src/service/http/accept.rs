@@ -9,7 +9,7 @@
 //!
 //! What a connection is for is known only after its head, so those for whom there is no place are given a moment to say
 //! it. They can't take that from each other by saying nothing: whoever has waited longest makes way for the next, and a
-//! probe, which sends its request at once, is answered before its turn to go.
+//! probe, which sends its request at once, is answered before its turn to go. Who has shown the token stays until it is answered.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::connection::{self, Pass};
 use super::pace::Pace;
-use super::{ACCEPT_PAUSE, CONNECTIONS_BURST, Limits, connection};
+use super::{ACCEPT_PAUSE, CONNECTIONS_BURST, Limits};
 
 /// What is served, to whom.
 #[derive(Clone, Debug)]
@@ -47,12 +48,13 @@ pub(super) async fn accept(listener: TcpListener, routes: Routes, limits: Limits
         let (routes, stop) = (routes.clone(), stop.clone());
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             connections.spawn(async move {
-                connection::serve(stream, routes.all, limits.with_place, stop).await;
+                connection::serve(stream, routes.all, limits.with_place, Pass::default(), stop).await;
                 drop(place);
             });
         } else {
-            let served = connection::serve(stream, routes.urgent, limits.without_place, stop);
-            without_place.admit(connections.spawn(served));
+            let pass = Pass::default();
+            let served = connection::serve(stream, routes.urgent, limits.without_place, pass.clone(), stop);
+            without_place.admit(connections.spawn(served), pass);
             // It has to get a look at its request before so many others come that it must go.
             yield_now().await;
         }
@@ -83,9 +85,9 @@ async fn next(listener: &TcpListener, stop: &CancellationToken) -> Option<TcpStr
     }
 }
 
-/// Tasks of which only the newest so many go on.
+/// Tasks of which only so many go on: those with a pass, and the newest of the others.
 struct Newest {
-    tasks: VecDeque<AbortHandle>,
+    tasks: VecDeque<(AbortHandle, Pass)>,
     tasks_max: usize,
 }
 
@@ -94,13 +96,15 @@ impl Newest {
         Self { tasks: VecDeque::with_capacity(tasks_max), tasks_max }
     }
 
-    fn admit(&mut self, task: AbortHandle) {
-        self.tasks.retain(|task| !task.is_finished());
-        if self.tasks.len() >= self.tasks_max
-            && let Some(oldest) = self.tasks.pop_front()
-        {
-            oldest.abort();
+    fn admit(&mut self, task: AbortHandle, pass: Pass) {
+        self.tasks.retain(|(task, _)| !task.is_finished());
+        if self.tasks.len() >= self.tasks_max {
+            // The oldest of all, where all have one.
+            let oldest = self.tasks.iter().position(|(_, pass)| !pass.is_given()).unwrap_or(0);
+            if let Some((task, _)) = self.tasks.remove(oldest) {
+                task.abort();
+            }
         }
-        self.tasks.push_back(task);
+        self.tasks.push_back((task, pass));
     }
 }

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use subtle::ConstantTimeEq as _;
 
 use super::answer::{error_response, try_again_response};
+use super::connection::Pass;
 use crate::service::config::Secret;
 
 /// The paths that need no token and no place.
@@ -74,10 +75,14 @@ fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
     }
 }
 
-/// For whoever found all places taken: health, and whatever is asked by who shows the token. Others can't keep those out by being
-/// many.
+/// For whoever found all places taken: health, and whatever is asked by who shows the token, who is not pushed out while that is
+/// answered.
 pub(super) async fn urgent_only(State(access): State<Access>, request: Request, next: Next) -> Response {
-    if HEALTH.contains(&request.uri().path()) || access.is_shown(request.headers()) {
+    let is_known = access.is_shown(request.headers());
+    if let Some(pass) = request.extensions().get::<Pass>().filter(|_| is_known) {
+        pass.give();
+    }
+    if is_known || HEALTH.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let detail = "all places for connections are taken; only /livez, /readyz and whoever shows the token in HTTP_TOKEN, if there \

@@ -39,7 +39,7 @@ use super::exit::{ExitCode, Failure};
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 256;
 /// Connections beyond those, for one question each, about health or by who shows the token.
-pub const HEALTH_CONNECTIONS_MAX: usize = 64;
+pub const URGENT_CONNECTIONS_MAX: usize = 64;
 /// Requests a second, on all connections together; more of them wait for their turn, a connection one at most.
 pub const REQUESTS_PER_S_MAX: u32 = 500;
 /// Connections that are taken in a second; more wait with the system.
@@ -60,8 +60,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
 /// Age at which also a stream of events is cut off; a browser comes again by itself.
 pub const STREAM_AGE_MAX: Duration = Duration::from_secs(3_600);
-/// Time for a connection without a place: for its head, its answer and its end.
-pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for a connection without a place: for its head, its answer and its end. Who shows the token has more for the answer.
+pub const URGENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Largest head of a request, in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Largest body of a request, in bytes.
@@ -130,14 +130,16 @@ impl Default for Limits {
                 keep_alive: true,
                 last_request: CONNECTION_AGE_MAX,
                 age_max: STREAM_AGE_MAX,
+                age_more: Duration::ZERO,
             },
-            without_place_max: HEALTH_CONNECTIONS_MAX,
+            without_place_max: URGENT_CONNECTIONS_MAX,
             without_place: ConnectionLimits {
-                head: HEALTH_TIMEOUT,
-                write: WriteLimits { some: HEALTH_TIMEOUT, all: HEALTH_TIMEOUT },
+                head: URGENT_TIMEOUT,
+                write: WriteLimits { some: URGENT_TIMEOUT, all: URGENT_TIMEOUT },
                 keep_alive: false,
-                last_request: HEALTH_TIMEOUT,
-                age_max: HEALTH_TIMEOUT,
+                last_request: URGENT_TIMEOUT,
+                age_max: URGENT_TIMEOUT,
+                age_more: REQUEST_TIMEOUT,
             },
             connections_per_s_max: CONNECTIONS_PER_S_MAX,
             requests_per_s_max: REQUESTS_PER_S_MAX,

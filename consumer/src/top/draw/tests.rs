@@ -218,6 +218,11 @@ fn what_is_wrong_with_the_consumer_is_said_although_it_answers() {
     unready["unmet"] = json!([{"condition": "kafka", "reason": "no broker answers"}]);
     assert!(lines(&mut of(&unready), 120, 40, 0)[0].contains("! LIVE  Not ready: no broker answers"));
 
+    let starting = json!({"caught_up": false, "unmet": [{"condition": "kafka", "reason": "no broker answers"}]});
+    let mut model = of(&figures());
+    model.hear(heard(&starting), 0);
+    assert!(lines(&mut model, 120, 40, 0)[0].contains("The consumer is not ready: no broker answers."));
+
     let mut incomplete = figures();
     incomplete["summary"]["partitions_missing"] = json!([1]);
     assert!(lines(&mut of(&incomplete), 120, 40, 0)[0].contains("1 of 2 partitions not counted yet"));

@@ -7,6 +7,7 @@ use futures_util::stream;
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::{Instant, interval, interval_at, sleep};
 
+use super::connection::Pass;
 use super::*;
 use crate::service::config::Secret;
 
@@ -52,10 +53,10 @@ impl Served {
 }
 
 /// Few places, all of which are taken by clients that say nothing.
-async fn crowded(access: Access) -> (Served, Vec<TcpStream>) {
+async fn crowded(access: Access, router: Router) -> (Served, Vec<TcpStream>) {
     let patient = ConnectionLimits { head: DEADLINE, age_max: 2 * DEADLINE, ..Limits::default().without_place };
     let limits = Limits { connections_max: 2, without_place_max: 4, without_place: patient, ..Limits::default() };
-    let served = serve_to(access, Router::new(), limits).await;
+    let served = serve_to(access, router, limits).await;
     let mut silent = vec![served.connect().await, served.connect().await];
     served.until_status("/metrics", 503).await;
     for _ in 0..20 {
@@ -66,7 +67,7 @@ async fn crowded(access: Access) -> (Served, Vec<TcpStream>) {
 
 #[tokio::test]
 async fn health_is_answered_while_every_place_is_taken_and_everything_else_is_told_to_come_again() {
-    let (served, silent) = crowded(Access::default()).await;
+    let (served, silent) = crowded(Access::default(), Router::new()).await;
     let kafka = served.ops.readiness.condition("kafka");
     kafka.ready();
     for path in ["/livez", "/readyz"] {
@@ -90,17 +91,35 @@ async fn health_is_answered_while_every_place_is_taken_and_everything_else_is_to
 
 #[tokio::test]
 async fn who_shows_the_token_is_answered_while_every_place_is_taken_by_others() {
-    let (served, silent) = crowded(Access::with_token(Some(Secret::new("hunter2hunter2hunter2")))).await;
+    let (go, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (going, begun) = (Arc::clone(&go), Arc::clone(&gone));
+    let slow = get(async move || {
+        begun.notify_one();
+        going.notified().await;
+        "at last"
+    });
+    let access = Access::with_token(Some(Secret::new("hunter2hunter2hunter2")));
+    let (served, mut silent) = crowded(access, Router::new().route("/slow", slow)).await;
     for (shown, status) in [("hunter2hunter2hunter2", 200), ("hunter3hunter3hunter3", 503)] {
         let request = format!("GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {shown}\r\n\r\n");
         assert_eq!(answer(served.connect_and_send(&request).await).await.status, status, "{shown}");
     }
-    drop(silent);
+    // However many come while it is answered.
+    let request = "GET /slow HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hunter2hunter2hunter2\r\n\r\n";
+    let asked = served.connect_and_send(request).await;
+    gone.notified().await;
+    for _ in 0..20 {
+        silent.push(served.connect().await);
+    }
+    // The last of them has been let in once one after it is answered.
+    assert_eq!(served.ask("GET", "/livez").await.status, 200);
+    go.notify_one();
+    assert_eq!(answer(asked).await.body, "at last");
 }
 
 #[tokio::test]
 async fn of_those_without_a_place_only_the_newest_stay() {
-    let (served, mut silent) = crowded(Access::default()).await;
+    let (served, mut silent) = crowded(Access::default(), Router::new()).await;
     let newest = silent.split_off(silent.len() - 4);
     let with_place = silent.drain(..2).collect::<Vec<_>>();
     for cut_off in silent {
@@ -126,7 +145,7 @@ async fn whoever_has_no_place_and_says_nothing_is_not_waited_for() {
 /// A client at one end of a connection, in virtual time; so much is held for it that it has not read.
 fn connected(router: Router, held_bytes: usize) -> DuplexStream {
     let (near, far) = duplex(held_bytes);
-    tokio::spawn(connection::serve(far, router, with_place(), CancellationToken::new()));
+    tokio::spawn(connection::serve(far, router, with_place(), Pass::default(), CancellationToken::new()));
     near
 }
 
