@@ -21,10 +21,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 20;
 const STREAM_LOOKS: u32 = 5;
 /// Connections of a wave that are held: more of all kinds together than the 256 places of a server, and few enough that two
-/// attacks leave half of the usual 1 024 file descriptors to the others in this process.
+/// attacks leave a third of the usual 1 024 file descriptors to the others in this process.
 const STREAMS: usize = 70;
 const SLOW_HEADS: usize = 60;
-const SILENT: usize = 100;
+const SILENT: usize = 120;
 const DRIPPING: usize = 40;
 /// Connections of a wave that come and go.
 const BRIEF: usize = 20;
