@@ -124,10 +124,15 @@ fn print(summary: &Summary, json: bool) -> ExitCode {
 
 /// How many partitions the state topic has.
 pub(crate) async fn state_partitions(cluster: &Cluster, names: &TopicNames) -> Result<i32, ConsumerError> {
-    match Admin::connect(cluster).await?.topic(&names.state).await? {
-        Some(state) => Ok(state.partitions),
+    partitions_of(cluster, &names.state).await
+}
+
+/// How many partitions a topic has that consumers make.
+pub(crate) async fn partitions_of(cluster: &Cluster, topic: &str) -> Result<i32, ConsumerError> {
+    match Admin::connect(cluster).await?.topic(topic).await? {
+        Some(found) => Ok(found.partitions),
         None => Err(TopicsError::Unsuitable {
-            topic: names.state.clone(),
+            topic: topic.to_owned(),
             problem: "does not exist".to_owned(),
             advice: "No consumer has run on this topic yet, or KAFKA_TOPIC names another one".to_owned(),
         }

@@ -1,6 +1,6 @@
 //! The figures over HTTP: as JSON for programs, as a page for people. What the JSON says is [`crate::api`]'s.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
@@ -55,11 +55,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The consumer's own routes; `letters` reads dead letters. Connections that are kept open end with `stopping`.
 pub fn router(view: Arc<View>, letters: Served, readiness: Readiness, stopping: CancellationToken) -> Router {
-    let events = Arc::new(Events::new(Arc::clone(&view), readiness, stopping));
+    let events = Arc::new(Events::new(Arc::clone(&view), readiness.clone(), stopping));
     let page = PAGE.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || page(content_type, text)))
     });
-    let figures = Figures { view, letters: Arc::new(letters), places: Turns::new(ANSWERS_MAX) };
+    let figures = Figures { view, letters: Arc::new(letters), readiness, places: Turns::new(ANSWERS_MAX) };
     page.route("/api/v1/events", get(async move || events.answer()))
         .route("/api/v1/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/api/v1/summary", get(summary))
@@ -84,6 +84,7 @@ fn page(content_type: &'static str, text: &'static str) -> impl IntoResponse {
 struct Figures {
     view: Arc<View>,
     letters: Arc<Served>,
+    readiness: Readiness,
     places: Turns,
 }
 
@@ -94,16 +95,20 @@ impl Figures {
         A: Serialize,
         F: FnOnce(&View, &[Arc<Snapshot>]) -> A + Send + 'static,
     {
-        let Self { view, places, .. } = self;
-        if !view.is_caught_up() {
-            return not_caught_up();
+        if !self.view.is_caught_up() {
+            return self.not_caught_up();
         }
+        let Self { view, places, .. } = self;
         places.take(move || json_response(StatusCode::OK, &answer(&view, &view.snapshots()))).await
     }
-}
 
-fn not_caught_up() -> Response {
-    try_again_response("not_caught_up", "the state topic is still being read; ask again in a moment", 1)
+    /// Why there are no figures yet: what has been counted so far is still being read, and what keeps that from going on.
+    fn not_caught_up(&self) -> Response {
+        let reasons: BTreeSet<String> = self.readiness.unmet().into_iter().map(|unmet| unmet.reason).collect();
+        let mut detail = "the state topic is still being read; ask again in a moment".to_owned();
+        reasons.iter().for_each(|reason| detail.extend(["; ", reason]));
+        try_again_response("not_caught_up", &detail, 1)
+    }
 }
 
 /// What was rejected, from Kafka.
@@ -113,7 +118,7 @@ async fn dead_letters(
 ) -> Result<Response, Response> {
     let partitions = figures.view.partitions();
     if partitions == 0 {
-        return Ok(not_caught_up());
+        return Ok(figures.not_caught_up());
     }
     let query = read(asked, |asked| asked.read(partitions))?;
     let page = figures.letters.page(partitions, query).await;
@@ -177,7 +182,7 @@ pub(crate) mod tests {
     use common::{
         kafka::{Cluster, ConnectionSettings, Security},
         money::Currency,
-        service::http::REST,
+        service::{Shutdown, http::REST},
         topics::TopicNames,
     };
     use futures_util::FutureExt as _;
@@ -189,7 +194,8 @@ pub(crate) mod tests {
         let view = Arc::new(View::default());
         view.set_partitions(1);
         view.set_caught_up(0);
-        Figures { view, letters: Arc::new(letters()), places: Turns::new(ANSWERS_MAX) }
+        let readiness = Readiness::new(&Shutdown::manual());
+        Figures { view, letters: Arc::new(letters()), readiness, places: Turns::new(ANSWERS_MAX) }
     }
 
     /// Nobody asks for them here.

@@ -90,7 +90,7 @@ impl Shift<'_> {
                     due = true;
                     if heard.elapsed() > STALL_LIMIT && !stalled {
                         stalled = true;
-                        condition.not_ready(format!("nothing heard from Kafka for {} s", STALL_LIMIT.as_secs()));
+                        condition.not_ready(context.cluster.silence(STALL_LIMIT));
                     }
                     if self.folding.heed(&context.view) {
                         info!(

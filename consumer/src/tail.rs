@@ -2,7 +2,11 @@
 //! whoever works on which partition, and so that an owner hears when somebody's old snapshot lands behind its own or a
 //! new generation begins.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use common::{
     kafka::{Batch, Fault, PartitionReader, Read, ReadOptions},
@@ -11,7 +15,7 @@ use common::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tracing::{debug, warn};
 
@@ -24,30 +28,52 @@ const FETCH_BYTES_MAX: i32 = 1 << 20;
 /// Pause after a fault that outlasted the reader's own tries.
 const FAULT_PAUSE: Duration = Duration::from_secs(2);
 
-/// Time between two looks at whether all partitions have been read to their ends.
+/// Time between two looks at whether all partitions have been read to their ends, and are still being heard of.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Whoever hears nothing of a partition for so long shows what may be old. Longer than a broker may take to say that there is nothing.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// When each partition was heard of last.
+#[derive(Debug, Default)]
+struct Heard(Mutex<BTreeMap<i32, Instant>>);
+
+impl Heard {
+    fn note(&self, partition: i32) {
+        self.times().insert(partition, Instant::now());
+    }
+
+    fn is_silent(&self) -> bool {
+        self.times().values().any(|heard_at| heard_at.elapsed() > SILENCE_MAX)
+    }
+
+    fn times(&self) -> MutexGuard<'_, BTreeMap<i32, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Follows all partitions of the state topic, of which there may become more, for as long as it is polled. `condition`
-/// holds as soon as the view is that of all of them.
+/// holds as soon as the view is that of all of them, and as long as all are heard of: whoever works on none has no other way to
+/// notice that Kafka is away.
 pub(crate) async fn follow_all(context: Arc<Context>, mut partitions: watch::Receiver<i32>, condition: Condition) {
     let mut following = JoinSet::new();
+    let heard = Arc::new(Heard::default());
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    condition.pending("reading the state topic");
     loop {
         let wanted = *partitions.borrow_and_update();
         while following.len() < usize::try_from(wanted).unwrap_or(0) {
             let next = i32::try_from(following.len()).expect("partitions are counted in 31 bits");
-            following.spawn(follow(Arc::clone(&context), next));
+            heard.note(next);
+            following.spawn(follow(Arc::clone(&context), next, Arc::clone(&heard)));
         }
-        if context.view.is_caught_up() {
+        if heard.is_silent() {
+            condition.not_ready(context.cluster.silence(SILENCE_MAX));
+        } else if context.view.is_caught_up() {
             condition.ready();
-            if partitions.changed().await.is_err() {
-                return std::future::pending().await;
-            }
         } else {
-            looks.tick().await;
+            condition.pending("reading the state topic");
         }
+        looks.tick().await;
     }
 }
 
@@ -59,13 +85,14 @@ pub(crate) async fn until_caught_up(context: &Context) {
 }
 
 /// Follows one partition of the state topic for as long as it is polled.
-async fn follow(context: Arc<Context>, partition: i32) {
+async fn follow(context: Arc<Context>, partition: i32, heard: Arc<Heard>) {
     let options = ReadOptions { fetch_bytes_max: FETCH_BYTES_MAX, wait: WAIT, ..ReadOptions::default() };
     let mut tail = Tail {
         reader: PartitionReader::new(&context.cluster, &context.names.state, partition, options),
         context,
         partition,
         offset: 0,
+        heard,
     };
     loop {
         let Err(fault) = tail.read_on().await;
@@ -79,6 +106,7 @@ struct Tail {
     partition: i32,
     reader: PartitionReader,
     offset: i64,
+    heard: Arc<Heard>,
 }
 
 impl Tail {
@@ -89,7 +117,9 @@ impl Tail {
                 self.context.view.set_caught_up(self.partition);
                 end = i64::MAX;
             }
-            match self.reader.read(self.offset).await? {
+            let read = self.reader.read(self.offset).await?;
+            self.heard.note(self.partition);
+            match read {
                 Read::Records(batch) => {
                     self.show(&batch);
                     self.offset = batch.next_offset();

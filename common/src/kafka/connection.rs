@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -45,6 +45,8 @@ struct Shared {
     searches: AtomicUsize,
     control: SharedClient<krafka::Kafka>,
     complaints: Complaints,
+    /// The last fault that was tried again, and when.
+    trouble: Mutex<Option<(Instant, String)>>,
 }
 
 impl fmt::Debug for Cluster {
@@ -63,6 +65,7 @@ impl Cluster {
             searches: AtomicUsize::new(0),
             control: SharedClient::default(),
             complaints: Complaints::default(),
+            trouble: Mutex::default(),
         }))
     }
 
@@ -154,6 +157,7 @@ impl Cluster {
 
     /// Logs a fault that is tried again. The same fault is said once for all that meet it, and again after half a minute.
     pub fn complain(&self, fault: &Fault) {
+        *self.trouble() = Some((Instant::now(), fault.to_string()));
         if self.0.complaints.is_due(&fault.sign(), Instant::now()) {
             warn!(event = "kafka_fault", "{fault}; trying again");
         }
@@ -164,6 +168,20 @@ impl Cluster {
         if self.0.complaints.is_due_again(&fault.sign(), Instant::now()) {
             warn!(event = "kafka_fault_goes_on", "{fault}; still trying");
         }
+    }
+
+    /// Says that nothing was heard for `limit`, and of the fault that was met meanwhile, if there was one: for conditions.
+    #[must_use]
+    pub fn silence(&self, limit: Duration) -> String {
+        let silence = format!("nothing heard from Kafka for {} s", limit.as_secs());
+        match &*self.trouble() {
+            Some((met_at, fault)) if met_at.elapsed() <= limit => format!("{silence}: {fault}"),
+            _ => silence,
+        }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that a broker makes this client wait, as seldom as a fault.

@@ -6,7 +6,7 @@ use common::{
     wire::{Origin, Reason},
 };
 
-use super::letter::Letter;
+use super::{DeadLettersError, letter::Letter};
 
 /// Which dead letters are meant: those that meet all that is said; all of them where nothing is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -33,6 +33,17 @@ impl Filter {
             && self.partition.is_none_or(|partition| partition == letter.origin.partition)
             && self.from_ms.is_none_or(|from_ms| letter.rejected_at_ms >= from_ms)
             && self.to_ms.is_none_or(|to_ms| letter.rejected_at_ms < to_ms)
+    }
+
+    /// Refuses what can mean none of a topic's `partitions`.
+    ///
+    /// # Errors
+    /// [`DeadLettersError::NoPartition`].
+    pub fn check(&self, partitions: i32) -> Result<(), DeadLettersError> {
+        match self.partition.filter(|&partition| partition >= partitions) {
+            Some(partition) => Err(DeadLettersError::NoPartition { partition, partitions }),
+            None => Ok(()),
+        }
     }
 
     /// The offset in a partition of dead letters, which holds these `bounds`, before which none is meant.

@@ -19,7 +19,7 @@ use super::{
     letter::{Entry, Letter},
     text::hex_dump,
 };
-use crate::{command::state_partitions, dead_letter::explain, error::ConsumerError, settings::Configuration};
+use crate::{command::partitions_of, dead_letter::explain, error::ConsumerError, settings::Configuration};
 
 /// Letters that are looked for at a time.
 const PAGE_LETTERS: usize = 1_000;
@@ -60,16 +60,13 @@ impl Desk {
     async fn open(configuration: &Configuration) -> Result<Self, ConsumerError> {
         let cluster = Cluster::new(configuration.connection.clone());
         let names = TopicNames::new(&configuration.topic);
+        let partitions = partitions_of(&cluster, &names.dead_letters).await?;
         let mut journal = Followed::new(&cluster, &names, CLAIMS_SHOWN_MAX, RETRY_DEADLINE);
         // What was sent again is an extra: without the journal, or the right to read it, that is not known.
         if let Err(error) = journal.refresh().await {
             warn!(event = "redrives_unknown", %error, "which are mended is not known");
         }
-        Ok(Self {
-            partitions: state_partitions(&cluster, &names).await?,
-            browser: Browser::new(&cluster, &names.dead_letters, RETRY_DEADLINE),
-            journal,
-        })
+        Ok(Self { partitions, browser: Browser::new(&cluster, &names.dead_letters, RETRY_DEADLINE), journal })
     }
 }
 
@@ -77,6 +74,7 @@ impl Desk {
 pub(super) async fn list(configuration: &Configuration, asked: &ListArguments) -> Result<ExitCode, ConsumerError> {
     let mut desk = Desk::open(configuration).await?;
     let partitions = desk.partitions;
+    asked.filter.check(partitions)?;
     if asked.filter.partitions(partitions).count() > PARTITIONS_MAX {
         return Err(DeadLettersError::TooManyPartitions { partitions }.into());
     }

@@ -29,6 +29,8 @@ pub enum Unmendable {
     NoBytes,
     /// The patch does not apply to it.
     NoMatch(String),
+    /// A number in it would be another one, or written otherwise, once it was read: that is nobody's intention.
+    NumberNotKept,
     /// It would be rejected again, for this reason.
     StillRejected(Reason),
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Unmendable {
         match self {
             Self::NoBytes => write!(to, "its bytes are not all there"),
             Self::NoMatch(cause) => write!(to, "the patch does not apply: {cause}"),
+            Self::NumberNotKept => write!(to, "a patch would change a number that it does not touch"),
             Self::StillRejected(reason) => write!(to, "it would be rejected again: {reason}"),
         }
     }
@@ -53,19 +56,55 @@ pub fn mend(letter: &Letter, patch: Option<&Patch>, rules: &Rules, now_ms: i64) 
     }
     let value = match (patch, letter.value.as_deref()) {
         (None, value) => value.map(<[u8]>::to_vec),
-        (Some(patch), value) => Some(patched(value.unwrap_or_default(), patch).map_err(Unmendable::NoMatch)?),
+        (Some(patch), value) => Some(patched(value.unwrap_or_default(), patch)?),
     };
     let transaction = wire::decode(value.as_deref(), now_ms, rules).map_err(Unmendable::StillRejected)?;
     let account = transaction.account.to_string();
     Ok(Mended { account, value: value.unwrap_or_default() })
 }
 
-fn patched(bytes: &[u8], patch: &Patch) -> Result<Vec<u8>, String> {
+fn patched(bytes: &[u8], patch: &Patch) -> Result<Vec<u8>, Unmendable> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = Unambiguous.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
-    let mut value = read.map_err(|error| format!("it is no JSON that a patch could be applied to: {error}"))?;
-    json_patch::patch(&mut value, patch).map_err(|error| error.to_string())?;
-    serde_json::to_vec(&value).map_err(|error| error.to_string())
+    let mut value =
+        read.map_err(|error| Unmendable::NoMatch(format!("it is no JSON that a patch could be applied to: {error}")))?;
+    if numbers(bytes) != numbers(&written(&value)) {
+        return Err(Unmendable::NumberNotKept);
+    }
+    json_patch::patch(&mut value, patch).map_err(|error| Unmendable::NoMatch(error.to_string()))?;
+    Ok(written(&value))
+}
+
+fn written(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("what was read as JSON has a JSON form")
+}
+
+/// The numbers of a JSON text as they stand there, sorted: members may be in another order.
+fn numbers(json: &[u8]) -> Vec<&[u8]> {
+    let is_of_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < json.len() {
+        let begin = at;
+        match json[at] {
+            b'"' => {
+                at += 1;
+                while at < json.len() && json[at] != b'"' {
+                    at += if json[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                while at < json.len() && is_of_number(json[at]) {
+                    at += 1;
+                }
+                found.push(&json[begin..at]);
+            }
+            _ => at += 1,
+        }
+    }
+    found.sort_unstable();
+    found
 }
 
 /// Reads JSON in which no object has two members of one name: a patch would pick one of them, and nobody would know which.
@@ -170,6 +209,17 @@ mod tests {
     fn mended(letter: &Letter, patch: Value) -> Result<Mended, Unmendable> {
         let patch = (!patch.is_null()).then(|| serde_json::from_value::<Patch>(patch).expect("a patch"));
         mend(letter, patch.as_ref(), &Rules::default(), NOW_MS)
+    }
+
+    #[test]
+    fn a_letter_whose_numbers_a_patch_would_not_keep_is_left_alone() {
+        let patch = serde_json::from_value(json!([{"op": "add", "path": "/a", "value": 1.50}])).expect("a patch");
+        let kept = br#"{"n":[0,-1,7.25,18446744073709551615],"s":"1.0e2 \"1.0e2","b":true}"#;
+        assert!(patched(kept, &patch).is_ok());
+        for number in ["12345678901234567890123", "0.12345678901234567890123", "1.0e2", "1.50", "-0"] {
+            let text = format!(r#"{{"number":{number}}}"#);
+            assert_eq!(patched(text.as_bytes(), &patch), Err(Unmendable::NumberNotKept), "{number}");
+        }
     }
 
     #[test]

@@ -44,6 +44,14 @@ pub enum DeadLettersError {
         /// The rejected record.
         origin: common::wire::Origin,
     },
+    /// There is no such partition.
+    #[error("there is no partition {partition}: there are {partitions}, from 0 on")]
+    NoPartition {
+        /// The one that was asked for.
+        partition: i32,
+        /// How many there are.
+        partitions: i32,
+    },
     /// The patch can't be used.
     #[error("the patch {path} {wrong}. A JSON Patch is a list of operations, as in RFC 6902")]
     Patch {
@@ -100,7 +108,7 @@ impl DeadLettersError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Unknown { .. } => ExitCode::NotRight,
-            Self::Patch { .. } | Self::TooManyPartitions { .. } => ExitCode::Configuration,
+            Self::Patch { .. } | Self::NoPartition { .. } | Self::TooManyPartitions { .. } => ExitCode::Configuration,
             Self::JournalTooLong { .. } | Self::JournalCut { .. } | Self::Layout { .. } => ExitCode::Refused,
         }
     }

@@ -10,6 +10,8 @@ use crate::report::grouped;
 /// Counts of dead letters, each in exactly one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Outcome {
+    /// Whether nothing was really sent.
+    pub dry_run: bool,
     /// Those that were meant.
     pub looked_at: u64,
     /// Sent, or, where it was only tried, to be sent.
@@ -20,6 +22,8 @@ pub struct Outcome {
     pub still_rejected: BTreeMap<&'static str, u64>,
     /// Not sent: the patch does not apply to them.
     pub patch_does_not_apply: u64,
+    /// Not sent: a patch would change a number in them that it does not touch.
+    pub number_not_kept: u64,
     /// Not sent: their bytes are not all there.
     pub without_bytes: u64,
     /// Not sent: they were sent again before, and were rejected again.
@@ -46,6 +50,7 @@ impl Outcome {
         match why {
             Unmendable::NoBytes => self.without_bytes += 1,
             Unmendable::NoMatch(_) => self.patch_does_not_apply += 1,
+            Unmendable::NumberNotKept => self.number_not_kept += 1,
             Unmendable::StillRejected(reason) => *self.still_rejected.entry(reason.code()).or_default() += 1,
         }
     }
@@ -58,9 +63,9 @@ impl Outcome {
         is_done && !self.limit_reached && self.not_found == 0 && !is_left
     }
 
-    /// For people. `tried`: nothing was really sent.
+    /// For people.
     #[must_use]
-    pub fn table(&self, tried: bool) -> String {
+    pub fn table(&self) -> String {
         let mut table = String::new();
         let mut row = |count: u64, text: &str, always: bool| {
             if always || count > 0 {
@@ -69,13 +74,14 @@ impl Outcome {
         };
         row(self.left_by_others, "left unsent by an interrupted redrive, sent now", false);
         row(self.looked_at, "dead letters looked at", true);
-        row(self.sent, if tried { "would be sent again" } else { "sent again" }, true);
+        row(self.sent, if self.dry_run { "would be sent again" } else { "sent again" }, true);
         row(self.sent_before, "had been sent again before", false);
         row(self.of_other_generations, "rejected by a generation that counts no more: left alone", false);
         for (reason, count) in &self.still_rejected {
             row(*count, &format!("not sent: would be rejected again, {reason}; mend them with --patch"), false);
         }
         row(self.patch_does_not_apply, "not sent: the patch does not apply to them", false);
+        row(self.number_not_kept, "not sent: a patch would change a number in them that it does not touch", false);
         row(self.without_bytes, "not sent: their bytes are not all there; ask whoever sent them", false);
         row(self.came_back, "not sent: sent again before and rejected again; --again sends them once more", false);
         row(
@@ -110,15 +116,15 @@ mod tests {
         assert!(!outcome.is_all_sent());
         outcome.refuse(&Unmendable::StillRejected(Reason::InvalidAmount));
         outcome.refuse(&Unmendable::NoBytes);
-        let table = outcome.table(false);
+        let table = outcome.table();
         assert!(table.contains("1 234  dead letters looked at") && table.contains("1 231  sent again"), "{table}");
         assert!(table.contains("invalid_amount; mend them with --patch"), "{table}");
         assert!(!table.contains("came back") && !table.contains("generation"), "{table}");
-        assert!(outcome.table(true).contains("would be sent again"));
+        assert!(Outcome { dry_run: true, ..outcome }.table().contains("would be sent again"));
         let whole = Outcome { looked_at: 3, sent: 1, sent_before: 1, of_other_generations: 1, ..Outcome::default() };
         assert!(whole.is_all_sent());
         let limited = Outcome { limit_reached: true, ..whole.clone() };
-        assert!(!limited.is_all_sent() && limited.table(false).contains("--limit was reached"));
+        assert!(!limited.is_all_sent() && limited.table().contains("--limit was reached"));
         assert!(!Outcome { refused_by_kafka: 1, ..whole.clone() }.is_all_sent());
         assert!(!Outcome { not_found: 1, ..whole }.is_all_sent());
     }

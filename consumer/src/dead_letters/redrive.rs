@@ -37,7 +37,7 @@ use super::{
 use crate::{
     checkpoint::chunks,
     clock::now_ms,
-    command::state_partitions,
+    command::{partitions_of, state_partitions},
     error::ConsumerError,
     fold::{FoldSettings, Snapshot},
     restore::highest_snapshots,
@@ -149,6 +149,8 @@ impl<'a> Redrive<'a> {
         let cluster = Cluster::new(configuration.connection.clone());
         let names = TopicNames::new(&configuration.topic);
         let partitions = state_partitions(&cluster, &names).await?;
+        arguments.filter.check(partitions)?;
+        partitions_of(&cluster, &names.dead_letters).await?;
         let sent_to =
             Admin::connect(&cluster).await?.topic(&names.transactions).await?.map_or(0, |found| found.partitions);
         if sent_to != partitions {
@@ -173,7 +175,7 @@ impl<'a> Redrive<'a> {
             writers: BTreeMap::new(),
             began: Instant::now(),
             paced: 0,
-            outcome: Outcome::default(),
+            outcome: Outcome { dry_run: arguments.dry_run, ..Outcome::default() },
             examples: Vec::new(),
             cluster,
             names,
@@ -233,10 +235,6 @@ impl<'a> Redrive<'a> {
         if !is_meant {
             return None;
         }
-        if self.outcome.sent >= self.arguments.limit {
-            self.outcome.limit_reached = true;
-            return None;
-        }
         self.outcome.looked_at += 1;
         if self.only.contains(&letter.origin) {
             self.found.insert(letter.origin);
@@ -264,6 +262,11 @@ impl<'a> Redrive<'a> {
         match mend(letter, self.patch.as_ref(), &snapshot.settings.rules(), claimed_at_ms) {
             Err(why) => {
                 self.outcome.refuse(&why);
+                None
+            }
+            Ok(_) if self.outcome.sent >= self.arguments.limit => {
+                self.outcome.looked_at -= 1;
+                self.outcome.limit_reached = true;
                 None
             }
             Ok(mended) => {
@@ -370,7 +373,7 @@ impl<'a> Redrive<'a> {
         if !self.examples.is_empty() {
             text = format!("The first of what would be sent:\n\n{}\n\n", self.examples.join("\n"));
         }
-        text + &self.outcome.table(self.arguments.dry_run)
+        text + &self.outcome.table()
     }
 }
 

@@ -43,7 +43,7 @@ const status = (state, words) => {
   text("announcement", words);
 };
 
-const reasons = ({ unmet = [] }) => printable(unmet.map(({ reason }) => reason).join("; ") || "it does not say why", REASON_MAX);
+const reasons = ({ unmet = [] }) => printable([...new Set(unmet.map(({ reason }) => reason))].join("; ") || "it does not say why", REASON_MAX);
 
 /** What to say of figures that have just come: that somebody serves them does not mean that anybody counts. */
 const judge = ({ ready = true, unmet, partitions, summary, isBalanced }) => {

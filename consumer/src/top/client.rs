@@ -173,7 +173,9 @@ impl Api {
             });
         }
         let what = format!("{} of type {content_type:?} for /api/v1/events", answer.status);
-        Err(if content_type == "application/problem+json" { self.refused(answer).await } else { self.not_tally(&what) })
+        // A producer of Tally says 404.
+        let is_refusal = content_type == "application/problem+json" && answer.status != StatusCode::NOT_FOUND;
+        Err(if is_refusal { self.refused(answer).await } else { self.not_tally(&what) })
     }
 
     /// What the consumer says is wrong.

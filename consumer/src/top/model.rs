@@ -1,6 +1,8 @@
 //! What is shown: figures, how trustworthy they are, and what was chosen by key. Pure: what was heard, keys and the time
 //! go in.
 
+use std::collections::BTreeSet;
+
 use super::{
     address::Address,
     feed::Heard,
@@ -251,8 +253,10 @@ fn step<T: Copy + PartialEq>(all: &[T], one: T, by: usize) -> T {
     all[(place + by) % all.len()]
 }
 
+/// Why it is not ready, each reason once: partitions mostly have the same.
 fn reasons(unmet: &[Unmet]) -> String {
-    unmet.iter().map(|unmet| unmet.reason.as_str()).collect::<Vec<_>>().join("; ")
+    let reasons: BTreeSet<&str> = unmet.iter().map(|unmet| unmet.reason.as_str()).collect();
+    reasons.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// That somebody sends figures does not mean that anybody counts.

@@ -70,6 +70,8 @@ pub(super) fn a_broker_killed_twice_under_load_costs_no_record(stage: &mut Stage
 
 pub(super) fn a_broker_silent_for_20_s_costs_time_and_no_record(stage: &mut Stage<'_>) -> Checked {
     let (producer, consumer) = under_load(stage)?;
+    let mut onlooker = stage.consumer(&["--consumer-partitions", "none"])?;
+    onlooker.wait_ready(READY_DEADLINE)?;
     stage.own_cluster().suspend()?;
     wait::let_pass(Duration::from_secs(17));
     let mut summary = stage.consumer(&["summary"])?;
@@ -80,11 +82,14 @@ pub(super) fn a_broker_silent_for_20_s_costs_time_and_no_record(stage: &mut Stag
     let asked = |process: &Process, path| process.get(path).map(|answer| answer.status);
     let (alive, ready) = (asked(&consumer, "/livez"), asked(&consumer, "/readyz"));
     let producer_ready = asked(&producer, "/readyz");
+    let onlooker_ready = asked(&onlooker, "/readyz");
     stage.own_cluster().resume()?;
     claim_nothing_lost(stage, producer, consumer)?;
     claim_eq!(alive, Some(200), "a silent broker is no reason to restart the consumer: /livez");
     claim_eq!(ready, Some(503), "a consumer that hears nothing of its broker is not ready: /readyz");
     claim_eq!(producer_ready, Some(503), "nor is the producer: /readyz");
+    claim_eq!(onlooker_ready, Some(503), "nor is who only shows what others count: /readyz");
+    onlooker.wait_ready(READY_DEADLINE)?;
     Ok(())
 }
 

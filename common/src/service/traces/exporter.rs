@@ -39,8 +39,8 @@ pub(super) struct Exporter {
 #[derive(Debug, Default)]
 pub(super) struct Complaint {
     said: Option<Instant>,
-    /// Spans dropped since.
-    dropped: u64,
+    /// Spans that it has said were dropped, here or because too many waited.
+    told: u64,
 }
 
 impl Exporter {
@@ -57,6 +57,9 @@ impl Exporter {
                 spans.push(span);
             }
             self.export(&mut spans).await;
+        }
+        if self.dropped.get() > self.complaint.told {
+            self.complain("at the end");
         }
     }
 
@@ -111,15 +114,18 @@ impl Exporter {
 
     fn not_taken(&mut self, spans: u64, cause: &str) {
         self.dropped.inc_by(spans);
-        let Complaint { said, dropped } = &mut self.complaint;
-        *dropped += spans;
-        if said.is_none_or(|said| said.elapsed() >= COMPLAINT_INTERVAL) {
-            *said = Some(Instant::now());
-            let spans_dropped = std::mem::take(dropped);
-            warn!(
-                event = "spans_not_exported",
-                spans_dropped, "traces: {cause}; {spans_dropped} spans were dropped, nothing else suffers"
-            );
+        if self.complaint.said.is_none_or(|said| said.elapsed() >= COMPLAINT_INTERVAL) {
+            self.complaint.said = Some(Instant::now());
+            self.complain(cause);
         }
+    }
+
+    fn complain(&mut self, cause: &str) {
+        let dropped = self.dropped.get();
+        let spans_dropped = dropped - std::mem::replace(&mut self.complaint.told, dropped);
+        warn!(
+            event = "spans_not_exported",
+            spans_dropped, "traces: {cause}; {spans_dropped} spans were dropped, nothing else suffers"
+        );
     }
 }
