@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     kafka::{Cluster, Fault},
-    service::http::REST,
+    service::http::{REST, apart},
     topics::TopicNames,
 };
 use tokio::{
-    sync::{Mutex, oneshot},
-    time::{Instant, sleep, timeout},
+    sync::Mutex,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -55,21 +55,16 @@ impl Served {
     /// When reading does, which stops the process anyway.
     pub async fn page(&self, partitions: i32, query: Query) -> Result<Page<Entry>, Fault> {
         let mut desk = Arc::clone(&self.0).lock_owned().await;
-        let (ready, done) = oneshot::channel();
-        // Not a part of the request, which its client can end: connections would be given up in the middle of an answer, and made anew
-        // for the next one.
-        tokio::spawn(async move {
+        // Whose client goes away would give up connections in the middle of an answer, and have them made anew for the next one.
+        apart(async move {
             let began = Instant::now();
             let page = timeout(PAGE_LIMIT, desk.page(partitions, &query)).await.unwrap_or_else(|_| {
                 let doing = "reading dead letters".to_owned();
                 Err(Fault::Silent { doing, waited_ms: PAGE_LIMIT.as_millis() })
             });
-            // Who asked may have gone.
-            let _ = ready.send(page);
-            sleep((began.elapsed() * REST).min(REST_MAX)).await;
-            drop(desk);
-        });
-        done.await.expect("a task that panics stops the process")
+            (page, desk, (began.elapsed() * REST).min(REST_MAX))
+        })
+        .await
     }
 }
 

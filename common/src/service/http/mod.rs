@@ -30,7 +30,7 @@ use tracing::info;
 pub use access::Access;
 pub use answer::{error_response, json_response, try_again_response};
 pub use ops::Ops;
-pub use turns::{REST, Turns};
+pub use turns::{REST, Turns, apart};
 
 use self::connection::ConnectionLimits;
 use self::stream::WriteLimits;

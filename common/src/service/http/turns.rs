@@ -1,7 +1,7 @@
 //! Work that takes time, for whoever asks: a few at a time, off the threads that count, and with a rest after each.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
@@ -32,21 +32,38 @@ impl Turns {
     /// When `work` does, which stops the process anyway.
     pub async fn take<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let place = Arc::clone(&self.0).acquire_owned().await.expect("the semaphore is never closed");
-        let (ready, done) = oneshot::channel();
-        // Not a part of the request, which its client can end: the place is taken for as long as the work goes on, and the
-        // rest after it. So there are as many of these tasks as places.
-        tokio::spawn(async move {
-            let working = spawn_blocking(move || {
-                let began = Instant::now();
-                let result = work();
-                (result, began.elapsed())
-            });
-            let (result, took) = working.await.expect("a task that panics stops the process");
-            // Who asked may have gone.
-            let _ = ready.send(result);
-            sleep(took * REST).await;
-            drop(place);
+        let working = spawn_blocking(move || {
+            let began = Instant::now();
+            let result = work();
+            (result, began.elapsed())
         });
-        done.await.expect("a task that panics stops the process")
+        apart(async move {
+            let (result, took) = working.await.expect("a task that panics stops the process");
+            (result, place, took * REST)
+        })
+        .await
     }
+}
+
+/// Does `work`, which gives a result, the place that it was done in, and how long that is to stay taken after it.
+///
+/// It is not a part of the request, which its client can end: the place is taken for as long as the work goes on, and the rest
+/// after it. So there are as many of these tasks as places.
+///
+/// # Panics
+/// When `work` does, which stops the process anyway.
+pub async fn apart<T, P>(work: impl Future<Output = (T, P, Duration)> + Send + 'static) -> T
+where
+    T: Send + 'static,
+    P: Send + 'static,
+{
+    let (ready, done) = oneshot::channel();
+    tokio::spawn(async move {
+        let (result, place, rest) = work.await;
+        // Who asked may have gone.
+        let _ = ready.send(result);
+        sleep(rest).await;
+        drop(place);
+    });
+    done.await.expect("a task that panics stops the process")
 }
