@@ -54,13 +54,13 @@ impl Heard {
 /// Follows all partitions of the state topic, of which there may become more, for as long as it is polled. `condition`
 /// holds as soon as the view is that of all of them, and as long as all are heard of: whoever works on none has no other way to
 /// notice that Kafka is away.
-pub(crate) async fn follow_all(context: Arc<Context>, mut partitions: watch::Receiver<i32>, condition: Condition) {
+pub(crate) async fn follow_all(context: Arc<Context>, partitions: watch::Receiver<i32>, condition: Condition) {
     let mut following = JoinSet::new();
     let heard = Arc::new(Heard::default());
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let wanted = *partitions.borrow_and_update();
+        let wanted = *partitions.borrow();
         while following.len() < usize::try_from(wanted).unwrap_or(0) {
             let next = i32::try_from(following.len()).expect("partitions are counted in 31 bits");
             heard.note(next);
