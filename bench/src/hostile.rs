@@ -186,14 +186,12 @@ impl HostileResults {
     /// For bench/README.md.
     #[must_use]
     pub fn table(&self) -> String {
-        let spread = |of: fn(&HostileSample) -> f64| {
+        let shown = |of: fn(&HostileSample) -> f64, number: fn(f64) -> String| {
             let Spread { median, min, max } = Spread::of(self.samples.iter().map(of));
-            format!("{} | {} to {}", grouped(median), grouped(min), grouped(max))
+            format!("{} | {} to {}", number(median), number(min), number(max))
         };
-        let processor = |of: fn(&HostileSample) -> f64| {
-            let Spread { median, min, max } = Spread::of(self.samples.iter().map(of));
-            format!("{median:.2} | {min:.2} to {max:.2}")
-        };
+        let spread = |of| shown(of, grouped);
+        let processor = |of| shown(of, |share| format!("{share:.2}"));
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         let connections = spread(|sample| sample.connections as f64);
         let Spread { median, min, max } = self.ratio;

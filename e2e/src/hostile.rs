@@ -154,6 +154,16 @@ impl Target {
         Some(answer)
     }
 
+    /// Asks the same again and again over some connections, and takes what comes; how many there were.
+    fn ask_on(&self, request: &str) -> usize {
+        self.hold(SCRAPERS, &request.repeat(50), LOOKS, |stream| read_some(stream, 1 << 20))
+    }
+
+    /// Asks over some connections and waits for no answer; how many there were.
+    fn leave(&self, request: &str) -> usize {
+        (0..BRIEF).filter_map(|_| self.connect()?.write_all(request.as_bytes()).ok()).count()
+    }
+
     /// Asks so many times, and counts the connections.
     fn ask_all<R: AsRef<[u8]>>(&self, requests: impl IntoIterator<Item = R>) -> usize {
         requests.into_iter().filter_map(|request| self.ask(request.as_ref())).count()
@@ -169,8 +179,7 @@ fn event_streams(target: &Target) -> usize {
 }
 
 fn leavers(target: &Target) -> usize {
-    let left = (0..BRIEF).filter_map(|_| target.connect()?.write_all(EVENTS.as_bytes()).ok());
-    left.count()
+    target.leave(EVENTS)
 }
 
 fn comers(target: &Target) -> usize {
@@ -178,17 +187,15 @@ fn comers(target: &Target) -> usize {
 }
 
 fn letter_readers(target: &Target) -> usize {
-    target.hold(SCRAPERS, &LETTERS.repeat(50), LOOKS, |stream| read_some(stream, 1 << 20))
+    target.ask_on(LETTERS)
 }
 
 fn letter_leavers(target: &Target) -> usize {
-    let left = (0..BRIEF).filter_map(|_| target.connect()?.write_all(LETTERS.as_bytes()).ok());
-    left.count()
+    target.leave(LETTERS)
 }
 
 fn scrapers(target: &Target) -> usize {
-    let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
-    target.hold(SCRAPERS, &many, LOOKS, |stream| read_some(stream, 1 << 20))
+    target.ask_on("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
 }
 
 fn slow_heads(target: &Target) -> usize {
